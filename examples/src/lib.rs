@@ -1,0 +1,1 @@
+//! Runnable scenarios with their scripted models and policies, embedded as data.

@@ -1,0 +1,1 @@
+//! Keys, DIDs, credentials and grants: who may speak, and with what authority.

@@ -1,0 +1,1 @@
+//! Models, tools, gate, sessions and the command line: what happens.

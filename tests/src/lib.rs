@@ -1,0 +1,1 @@
+//! End-to-end, tamper, crash and command-line tests of the two binaries.

@@ -1,0 +1,1 @@
+//! The law, replay and explanation: what can be proven afterwards.
