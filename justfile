@@ -1,3 +1,5 @@
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
 # `just check` is exactly what CI runs; the rest are shortcuts to parts of it.
 
 # List the recipes.
