@@ -1,0 +1,5 @@
+//! Integration tests of the identity crate: public vectors, our own golden vectors, cross-checks.
+
+mod jcs_vectors;
+mod keys_vectors;
+mod public_vectors;
