@@ -1,5 +1,6 @@
 //! Integration tests of the identity crate: public vectors, our own golden vectors, cross-checks.
 
+mod did_vectors;
 mod jcs_vectors;
 mod keys_vectors;
 mod public_vectors;
