@@ -1,0 +1,328 @@
+//! `bash`: one shell command in the workspace.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::builtin::BASH;
+use super::error::ToolError;
+use super::path::resolve;
+use super::shell::{Bounds, End, Ended, Shell};
+use super::spec::ToolSpec;
+use super::{BoxFuture, Outcome, RunContext, Tool, ToolOutput};
+use crate::gate::Permit;
+
+/// Time for one command.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// Room for the last line, which says how the command ended.
+const ENDING_LEN_BYTES: usize = 160;
+
+/// Runs commands in a shell.
+pub(super) struct Bash {
+    pub(super) shell: Shell,
+    pub(super) time_limit: Duration,
+}
+
+impl Tool for Bash {
+    fn spec(&self) -> &'static ToolSpec {
+        &BASH
+    }
+
+    fn run(&self, permit: Permit, context: RunContext) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {
+        Box::pin(self.run_permitted(permit, context))
+    }
+}
+
+impl Bash {
+    async fn run_permitted(&self, permit: Permit, context: RunContext) -> Result<ToolOutput, ToolError> {
+        let call = permit.redeem(BASH.name, context.started)?;
+        let members = BASH.parse(call.arguments())?;
+        let found = resolve(call.workspace(), ".")?;
+        if found.canonical() != call.workspace() {
+            let decided = call.workspace().to_owned();
+            return Err(ToolError::PathChanged {
+                decided,
+                found: found.canonical().to_owned(),
+            });
+        }
+        let bounds = Bounds {
+            time_limit: self.time_limit,
+            output_len_bytes_max: BASH.result_limit_bytes - ENDING_LEN_BYTES,
+            cancel: &context.cancel,
+        };
+        let ended = self.shell.run(members.text("command")?, call.workspace(), bounds).await;
+        let failed = |source| ToolError::Shell {
+            program: self.shell.program().to_owned(),
+            source,
+        };
+        Ok(self.report(ended.map_err(failed)?))
+    }
+
+    fn report(&self, ended: Ended) -> ToolOutput {
+        let (outcome, ending) = match ended.end {
+            End::Exited(status) => exit(status),
+            End::TimedOut => (
+                Outcome::Timeout,
+                Some(format!("stopped after {} s", self.time_limit.as_secs())),
+            ),
+            End::Cancelled => (Outcome::Aborted, Some("interrupted".to_owned())),
+        };
+        let mut lines = vec![ended.output.trim_end_matches('\n').to_owned()];
+        if lines[0].is_empty() {
+            lines[0] = "[no output]".to_owned();
+        }
+        lines.extend(ending.map(|ending| format!("[{ending}]")));
+        if ended.is_held_open {
+            lines.push("[a process that left the command's group may still be running]".to_owned());
+        }
+        ToolOutput {
+            content: lines.join("\n"),
+            outcome,
+        }
+    }
+}
+
+fn exit(status: ExitStatus) -> (Outcome, Option<String>) {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => (Outcome::Ok, None),
+        (Some(code), _) => (Outcome::Error, Some(format!("exit code {code}"))),
+        (None, Some(signal)) => (Outcome::Error, Some(format!("ended by signal {signal}"))),
+        (None, None) => (Outcome::Error, Some("ended without a status".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::tool::test_support::{Bench, LEAD, TestResult, appears};
+    use serde_json::json;
+
+    async fn run(bench: &Bench, command: &str) -> Result<ToolOutput, Box<dyn std::error::Error>> {
+        Ok(bench.bash(command).await??)
+    }
+
+    /// A shell whose commands get `millis` milliseconds.
+    async fn run_for(bench: &Bench, millis: u64, command: &str) -> Result<ToolOutput, Box<dyn std::error::Error>> {
+        let bash = Bash {
+            shell: Shell::find(std::env::vars_os())?,
+            time_limit: Duration::from_millis(millis),
+        };
+        let permit = bench.permit(LEAD, &BASH, &json!({ "command": command }))?;
+        Ok(bash.run(permit, bench.context()).await?)
+    }
+
+    #[tokio::test]
+    async fn command_runs_in_the_workspace_and_gives_both_outputs() -> TestResult {
+        let bench = Bench::new()?;
+        let output = run(&bench, "pwd; echo oops >&2").await?;
+        assert_eq!(output.outcome, Outcome::Ok);
+        assert!(
+            output.content.contains(&bench.root.display().to_string()),
+            "{}",
+            output.content
+        );
+        assert!(output.content.contains("oops"), "{}", output.content);
+        assert_eq!(run(&bench, "true").await?.content, "[no output]");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_carries_output_and_code() -> TestResult {
+        let bench = Bench::new()?;
+        let output = run(&bench, "echo before; exit 3").await?;
+        assert_eq!(
+            output,
+            ToolOutput {
+                content: "before\n[exit code 3]".to_owned(),
+                outcome: Outcome::Error
+            }
+        );
+        let output = run(&bench, "kill -TERM $$").await?;
+        assert_eq!(
+            (output.content.as_str(), output.outcome),
+            ("[no output]\n[ended by signal 15]", Outcome::Error)
+        );
+        let output = run(&bench, "no-such-program-here").await?;
+        assert!(output.content.ends_with("[exit code 127]"), "{}", output.content);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn command_that_begins_with_a_dash_is_no_option() -> TestResult {
+        let bench = Bench::new()?;
+        let output = run(&bench, "-x").await?;
+        assert!(output.content.ends_with("[exit code 127]"), "{}", output.content);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn environment_holds_listed_variables_only() -> TestResult {
+        let bench = Bench::new()?;
+        let variables = [
+            ("PATH", "/usr/bin:/bin"),
+            ("API_KEY", "secret"),
+            ("BASH_ENV", "/x"),
+            ("LD_PRELOAD", "/x"),
+        ];
+        let shell = Shell::find(variables.map(|(name, value)| (name.into(), value.into())))?;
+        let bash = Bash {
+            shell,
+            time_limit: TIME_LIMIT,
+        };
+        let permit = bench.permit(LEAD, &BASH, &json!({"command": "env"}))?;
+        let output = bash.run(permit, bench.context()).await?;
+        // The shell itself adds PWD, SHLVL and _.
+        let names: Vec<_> = output
+            .content
+            .lines()
+            .filter_map(|line| line.split('=').next())
+            .collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| ["PATH", "PWD", "SHLVL", "_", "OLDPWD"].contains(name)),
+            "{names:?}"
+        );
+        assert!(names.contains(&"PATH"));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn standard_input_is_empty() -> TestResult {
+        let bench = Bench::new()?;
+        assert_eq!(run(&bench, "cat; echo done").await?.content, "done");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn timeout_kills_grandchildren_and_keeps_the_output() -> TestResult {
+        let bench = Bench::new()?;
+        let begin = Instant::now();
+        let output = run_for(
+            &bench,
+            300,
+            "echo begun; (sh -c 'sleep 1.5; touch survived') & sleep 60",
+        )
+        .await?;
+        assert_eq!(output.outcome, Outcome::Timeout);
+        assert!(
+            output.content.starts_with("begun\n[stopped after"),
+            "{}",
+            output.content
+        );
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        assert!(!appears(&bench.root.join("survived")));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn background_process_ends_with_its_command() -> TestResult {
+        let bench = Bench::new()?;
+        let begin = Instant::now();
+        let output = run(&bench, "(sleep 1; touch survived) & echo started").await?;
+        assert_eq!((output.content.as_str(), output.outcome), ("started", Outcome::Ok));
+        assert!(begin.elapsed() < Duration::from_secs(1));
+        assert!(!appears(&bench.root.join("survived")));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn process_outside_the_group_cannot_hold_the_call() -> TestResult {
+        let bench = Bench::new()?;
+        let begin = Instant::now();
+        // The pause lets setsid leave the group before the group is killed.
+        let output = run(&bench, "setsid sleep 5 & sleep 0.3; echo started").await?;
+        assert_eq!(
+            output.content,
+            "started\n[a process that left the command's group may still be running]"
+        );
+        assert!(begin.elapsed() < Duration::from_secs(4));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn interruption_kills_the_group() -> TestResult {
+        let bench = Bench::new()?;
+        let canceller = bench.canceller.clone();
+        let interrupt = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            canceller.cancel();
+        };
+        let (output, ()) = tokio::join!(
+            run(&bench, "(sleep 1; touch survived) & echo begun; sleep 60"),
+            interrupt
+        );
+        let output = output?;
+        assert_eq!(
+            (output.content.as_str(), output.outcome),
+            ("begun\n[interrupted]", Outcome::Aborted)
+        );
+        assert!(!appears(&bench.root.join("survived")));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn dropped_call_kills_the_group() -> TestResult {
+        let bench = Bench::new()?;
+        let call = run(&bench, "(sleep 1; touch survived) & sleep 60");
+        assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
+        assert!(!appears(&bench.root.join("survived")));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn endless_output_is_cut_with_both_ends() -> TestResult {
+        let bench = Bench::new()?;
+        let output = run(
+            &bench,
+            "echo first; head -c 20000000 /dev/zero | tr '\\0' x; echo; echo last",
+        )
+        .await?;
+        assert!(
+            output.content.len() <= BASH.result_limit_bytes,
+            "{}",
+            output.content.len()
+        );
+        assert!(output.content.starts_with("first\n") && output.content.ends_with("last"));
+        assert!(output.content.contains("bytes or more are left out here"));
+        let output = run_for(&bench, 500, "yes").await?;
+        assert_eq!(output.outcome, Outcome::Timeout);
+        assert!(
+            output.content.len() <= BASH.result_limit_bytes,
+            "{}",
+            output.content.len()
+        );
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn output_that_is_no_text_is_replaced() -> TestResult {
+        let bench = Bench::new()?;
+        assert_eq!(run(&bench, "printf 'a\\377b'").await?.content, "a\u{fffd}b");
+        let output = run(&bench, "head -c 1000000 /dev/zero | tr '\\0' '\\377'").await?;
+        assert!(
+            output.content.len() <= BASH.result_limit_bytes,
+            "{}",
+            output.content.len()
+        );
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn swapped_workspace_and_zero_bytes_are_refused() -> TestResult {
+        let bench = Bench::new()?;
+        let refused = bench.bash("echo a\0b").await?;
+        assert!(matches!(refused, Err(ToolError::Shell { .. })), "{refused:?}");
+        let permit = bench.permit(LEAD, &BASH, &json!({"command": "pwd"}))?;
+        std::fs::rename(&bench.root, bench.outside())?;
+        std::os::unix::fs::symlink("/etc", &bench.root)?;
+        assert!(matches!(
+            bench.run("bash", permit).await,
+            Err(ToolError::PathChanged { .. })
+        ));
+        Ok(())
+    }
+}

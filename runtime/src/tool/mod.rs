@@ -1,0 +1,110 @@
+//! Tools: what an agent can do, declared as data, and run by a [`Permit`] alone.
+//!
+//! A tool does not judge whether a call is allowed; the gate has done that, and the permit says what exactly was
+//! allowed. A tool makes sure that it does *that*: it parses the argument bytes that were decided and opens the file
+//! that was decided. Sandboxing, approval and recording are not here; `agent` and `advisor` are only declared here,
+//! the session runs them.
+
+mod arguments;
+mod bash;
+mod builtin;
+mod cancel;
+mod edit;
+mod effects;
+mod error;
+mod file_tool;
+mod glob;
+mod grep;
+mod limit;
+mod list;
+mod open;
+mod path;
+mod read;
+mod read_log;
+mod replace;
+mod shell;
+mod spec;
+#[cfg(test)]
+mod test_support;
+mod walk;
+mod write;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::gate::{Permit, UnixMillis};
+
+pub use arguments::{ARGUMENTS_LEN_BYTES_MAX, ArgumentError, Arguments, Emptiness, Members, Parameter};
+pub use builtin::{ADVISOR, AGENT, BASH, BUILTIN, EDIT, GLOB, GREP, LIST, READ, Toolbox, WRITE};
+pub use cancel::{Cancel, Canceller, cancellation};
+pub use effects::Effects;
+pub use error::{EditError, ToolError};
+pub use open::FileError;
+pub use path::{PATH_LEN_BYTES_MAX, PathError, Resolved, is_secret_name, resolve};
+pub use read_log::ReadLog;
+pub use shell::Shell;
+pub use spec::{Concurrency, Resource, Subject, ToolSpec, toolset_digest};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Something an agent can do.
+pub trait Tool: Send + Sync {
+    /// The declaration: name, arguments, effects, limits.
+    fn spec(&self) -> &'static ToolSpec;
+
+    /// Runs the permitted call to its end and uses the permit up.
+    ///
+    /// Dropping the future kills a running command; a file that is being replaced is either the old or the new one.
+    ///
+    /// # Errors
+    /// [`ToolError`] when the call did not do what it was asked to. `ToolOutput::from` turns it into the result the
+    /// agent sees.
+    fn run(&self, permit: Permit, context: RunContext) -> BoxFuture<'_, Result<ToolOutput, ToolError>>;
+}
+
+/// What a call needs besides its permit.
+#[derive(Clone, Debug)]
+pub struct RunContext {
+    /// Time at which the call starts, as `action.finished` will state it. A permit that has expired by then is refused.
+    pub started: UnixMillis,
+    /// Raised when the run is interrupted.
+    pub cancel: Cancel,
+    /// Which file contents the agents of this session have seen.
+    pub reads: Arc<ReadLog>,
+}
+
+/// What a call gave back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// The text the agent sees, and the bytes `action.finished` commits to.
+    pub content: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a call ended; the first four outcomes of `action.finished`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was asked to.
+    Ok,
+    /// It ran, or refused to, and says why.
+    Error,
+    /// Its time was up.
+    Timeout,
+    /// The run was interrupted.
+    Aborted,
+}
+
+impl Outcome {
+    /// The word of statement-v1.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Aborted => "aborted",
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Opens exactly the file that was decided.
+//!
+//! A canonical path holds no symbolic link. Walking it from the root, one component at a time and each with
+//! `O_NOFOLLOW`, either opens the file the decision was about or fails: a link that somebody puts in place between the
+//! decision and the call is never followed, however well timed.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// Largest file that is read whole.
+pub(super) const FILE_LEN_BYTES_MAX: u64 = 8 << 20;
+
+/// What to do where a folder of the path does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Refuse,
+    Create,
+}
+
+/// Enough of a folder to open what is in it. `O_PATH` asks for search permission only, as an ordinary open does.
+#[cfg(target_os = "linux")]
+const FOLDER: OFlags = OFlags::PATH
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A folder that can be listed and synced.
+pub(super) const LISTING: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// `O_NONBLOCK` keeps a named pipe from holding the call until somebody writes into it.
+const READING: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+/// Mode of new folders, before the umask.
+const NEW_FOLDER: Mode = Mode::from_bits_retain(0o777);
+
+/// An open folder and the name of something in it.
+pub(super) struct Place {
+    pub(super) folder: OwnedFd,
+    pub(super) name: OsString,
+}
+
+/// Opens the folder around the last component of `canonical`.
+pub(super) fn place(canonical: &Path, missing: Missing) -> Result<Place, FileError> {
+    let (Some(parent), Some(name)) = (canonical.parent(), canonical.file_name()) else {
+        return Err(FileError::NotRegular {
+            path: canonical.to_owned(),
+        });
+    };
+    Ok(Place {
+        folder: walk(parent, missing)?,
+        name: name.to_owned(),
+    })
+}
+
+/// Opens a regular file for reading.
+pub(super) fn regular_file(canonical: &Path) -> Result<File, FileError> {
+    let place = place(canonical, Missing::Refuse)?;
+    let fd = rustix::fs::openat(&place.folder, &place.name, READING, Mode::empty())
+        .map_err(|errno| FileError::from_errno(canonical, errno))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| FileError::from_errno(canonical, errno))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(FileError::NotRegular {
+            path: canonical.to_owned(),
+        });
+    }
+    Ok(File::from(fd))
+}
+
+/// Opens a folder for listing.
+pub(super) fn listing(canonical: &Path) -> Result<OwnedFd, FileError> {
+    let folder = walk(canonical, Missing::Refuse)?;
+    rustix::fs::openat(&folder, c".", LISTING, Mode::empty()).map_err(|errno| FileError::from_errno(canonical, errno))
+}
+
+/// Reads a text file whole: at most [`FILE_LEN_BYTES_MAX`] bytes of UTF-8 without zero bytes.
+pub(super) fn text(canonical: &Path) -> Result<String, FileError> {
+    let file = regular_file(canonical)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_LEN_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| FileError::Io {
+            path: canonical.to_owned(),
+            source,
+        })?;
+    if bytes.len() as u64 > FILE_LEN_BYTES_MAX {
+        return Err(FileError::TooLarge {
+            path: canonical.to_owned(),
+        });
+    }
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+        .ok_or_else(|| FileError::NotText {
+            path: canonical.to_owned(),
+        })
+}
+
+fn walk(folder: &Path, missing: Missing) -> Result<OwnedFd, FileError> {
+    let failed = |errno| FileError::from_errno(folder, errno);
+    let mut here = rustix::fs::openat(CWD, c"/", FOLDER, Mode::empty()).map_err(failed)?;
+    for component in folder.components() {
+        here = match component {
+            Component::RootDir => continue,
+            Component::Normal(name) => enter(&here, name, missing).map_err(failed)?,
+            Component::CurDir | Component::ParentDir | Component::Prefix(_) => {
+                return Err(FileError::NotCanonical {
+                    path: folder.to_owned(),
+                });
+            }
+        };
+    }
+    Ok(here)
+}
+
+fn enter(folder: &OwnedFd, name: &OsStr, missing: Missing) -> Result<OwnedFd, Errno> {
+    let open = || rustix::fs::openat(folder, name, FOLDER, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) if missing == Missing::Create => match rustix::fs::mkdirat(folder, name, NEW_FOLDER) {
+            Ok(()) | Err(Errno::EXIST) => open(),
+            Err(errno) => Err(errno),
+        },
+        other => other,
+    }
+}
+
+/// Why a decided file could not be opened or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// A component has become a symbolic link, or is no folder.
+    #[error("{} leads through a symbolic link or something that is no folder", path.display())]
+    Link {
+        /// The decided path.
+        path: PathBuf,
+    },
+    /// A folder, device, pipe or socket where a file is needed.
+    #[error("{} is not a regular file", path.display())]
+    NotRegular {
+        /// The decided path.
+        path: PathBuf,
+    },
+    /// A path with `.` or `..` came from the gate: a fault of the runtime.
+    #[error("{} is not canonical", path.display())]
+    NotCanonical {
+        /// The decided path.
+        path: PathBuf,
+    },
+    /// More than 8 MiB.
+    #[error("{} is larger than {FILE_LEN_BYTES_MAX} bytes", path.display())]
+    TooLarge {
+        /// The decided path.
+        path: PathBuf,
+    },
+    /// Not UTF-8, or with zero bytes.
+    #[error("{} is not UTF-8 text", path.display())]
+    NotText {
+        /// The decided path.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot open {}", path.display())]
+    Io {
+        /// The decided path.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl FileError {
+    pub(super) fn from_errno(path: &Path, errno: Errno) -> Self {
+        let path = path.to_owned();
+        match errno {
+            Errno::LOOP | Errno::NOTDIR => Self::Link { path },
+            _ => Self::Io {
+                path,
+                source: errno.into(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn folder() -> Result<(TempDir, PathBuf), std::io::Error> {
+        let folder = TempDir::new()?;
+        let path = folder.path().canonicalize()?;
+        Ok((folder, path))
+    }
+
+    #[test]
+    fn link_in_the_last_place_is_not_followed() -> TestResult {
+        let (_guard, root) = folder()?;
+        std::fs::write(root.join("secret"), "s")?;
+        symlink(root.join("secret"), root.join("link"))?;
+        assert!(matches!(regular_file(&root.join("link")), Err(FileError::Link { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn link_in_the_middle_is_not_followed() -> TestResult {
+        let (_guard, root) = folder()?;
+        std::fs::create_dir(root.join("real"))?;
+        std::fs::write(root.join("real/file"), "x")?;
+        symlink(root.join("real"), root.join("link"))?;
+        assert_eq!(text(&root.join("real/file"))?, "x");
+        assert!(matches!(text(&root.join("link/file")), Err(FileError::Link { .. })));
+        assert!(matches!(listing(&root.join("link")), Err(FileError::Link { .. })));
+        assert!(matches!(
+            place(&root.join("link/new"), Missing::Create),
+            Err(FileError::Link { .. })
+        ));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_text_file_is_refused() -> TestResult {
+        let (_guard, root) = folder()?;
+        std::fs::write(root.join("latin1"), b"caf\xe9")?;
+        std::fs::write(root.join("zero"), b"a\0b")?;
+        std::fs::File::create(root.join("large"))?.set_len(FILE_LEN_BYTES_MAX + 1)?;
+        assert!(matches!(text(&root.join("latin1")), Err(FileError::NotText { .. })));
+        assert!(matches!(text(&root.join("zero")), Err(FileError::NotText { .. })));
+        assert!(matches!(text(&root.join("large")), Err(FileError::TooLarge { .. })));
+        assert!(matches!(text(&root), Err(FileError::NotRegular { .. })));
+        assert!(matches!(text(Path::new("/")), Err(FileError::NotRegular { .. })));
+        assert!(matches!(text(&root.join("missing")), Err(FileError::Io { .. })));
+        assert!(matches!(text(&root.join("missing/file")), Err(FileError::Io { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn device_and_pipe_are_refused_without_waiting() -> TestResult {
+        let (_guard, root) = folder()?;
+        rustix::fs::mkfifoat(CWD, root.join("pipe"), Mode::from_bits_retain(0o600))?;
+        assert!(matches!(text(&root.join("pipe")), Err(FileError::NotRegular { .. })));
+        assert!(matches!(
+            text(Path::new("/dev/zero")),
+            Err(FileError::NotRegular { .. })
+        ));
+        Ok(())
+    }
+
+    #[test]
+    fn path_with_parent_steps_is_refused() -> TestResult {
+        let (_guard, root) = folder()?;
+        assert!(matches!(text(&root.join("../x")), Err(FileError::NotCanonical { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn folders_are_created_only_when_asked() -> TestResult {
+        let (_guard, root) = folder()?;
+        assert!(place(&root.join("a/b/c"), Missing::Refuse).is_err());
+        assert!(!root.join("a").exists());
+        place(&root.join("a/b/c"), Missing::Create)?;
+        assert!(root.join("a/b").is_dir());
+        Ok(())
+    }
+}

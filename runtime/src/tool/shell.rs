@@ -1,0 +1,191 @@
+//! One shell command in a process group of its own, with an end to its time, its output and its children.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+use super::cancel::Cancel;
+use super::limit::HeadAndTail;
+
+/// Variables of the parent a command may see. Everything else, keys for models above all, stays out.
+const VARIABLES: [&str; 5] = ["HOME", "LANG", "PATH", "TERM", "USER"];
+
+/// Where shells are; the first that exists is taken, so that nothing in `PATH` can pose as one.
+const PROGRAMS: [&str; 3] = ["/bin/bash", "/usr/bin/bash", "/bin/sh"];
+
+/// How long output is awaited after everything was killed. Only a process that left the group can use it up.
+const AFTER_END: Duration = Duration::from_millis(500);
+
+/// The shell that runs commands, and the environment it runs them in.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    program: PathBuf,
+    variables: Vec<(OsString, OsString)>,
+}
+
+impl Shell {
+    /// Finds the shell of this machine and keeps those of `variables` that a command may see.
+    ///
+    /// # Errors
+    /// `NotFound` if there is neither a bash nor a POSIX shell.
+    pub fn find(variables: impl IntoIterator<Item = (OsString, OsString)>) -> io::Result<Self> {
+        let program = PROGRAMS.iter().map(Path::new).find(|program| program.is_file());
+        let program = program.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no /bin/bash and no /bin/sh"))?;
+        let is_listed = |name: &OsString| VARIABLES.iter().any(|listed| name == listed);
+        let variables = variables.into_iter().filter(|(name, _)| is_listed(name)).collect();
+        Ok(Self {
+            program: program.to_owned(),
+            variables,
+        })
+    }
+
+    /// The program that is run.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs `command` in `folder` until it ends, its time is up or it is cancelled. In every case the whole process
+    /// group is dead afterwards; a process that made a session of its own (`setsid`) is out of reach without a sandbox.
+    pub(super) async fn run(&self, command: &str, folder: &Path, bounds: Bounds<'_>) -> io::Result<Ended> {
+        let mut child = self.command(command, folder).spawn()?;
+        let group = Group::of(&child)?;
+        let mut pipes = Pipes {
+            out: child.stdout.take(),
+            err: child.stderr.take(),
+        };
+        let mut output = HeadAndTail::new(bounds.output_len_bytes_max);
+        let end = tokio::select! {
+            biased;
+            () = bounds.cancel.raised() => End::Cancelled,
+            () = tokio::time::sleep(bounds.time_limit) => End::TimedOut,
+            status = pipes.collect_until_exit(&mut child, &mut output) => End::Exited(status?),
+        };
+        // A permit is for one call: nothing of it goes on in the background.
+        drop(group);
+        let rest = tokio::time::timeout(AFTER_END, pipes.collect(&mut output)).await;
+        // An Err means that it cannot be reaped yet; tokio goes on trying.
+        let _ = tokio::time::timeout(AFTER_END, child.wait()).await;
+        Ok(Ended {
+            end,
+            output: output.into_text(),
+            is_held_open: rest.is_err(),
+        })
+    }
+
+    fn command(&self, command: &str, folder: &Path) -> Command {
+        let mut shell = Command::new(&self.program);
+        shell
+            // `--` because a command that begins with a dash would be taken for an option.
+            .args(["-c", "--", command])
+            .current_dir(folder)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        shell
+    }
+}
+
+/// How much a command may take.
+pub(super) struct Bounds<'a> {
+    pub(super) time_limit: Duration,
+    pub(super) output_len_bytes_max: usize,
+    pub(super) cancel: &'a Cancel,
+}
+
+/// A command that has ended.
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// Standard output and error in the order in which they came in.
+    pub(super) output: String,
+    /// Whether a process outside the group still holds the output open.
+    pub(super) is_held_open: bool,
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Exited(ExitStatus),
+    TimedOut,
+    Cancelled,
+}
+
+/// A process group that does not outlive this value: it is killed even when the future that runs it is dropped.
+struct Group(Pid);
+
+impl Group {
+    fn of(leader: &Child) -> io::Result<Self> {
+        let raw = leader.id().and_then(|id| i32::try_from(id).ok());
+        raw.and_then(Pid::from_raw)
+            .map(Self)
+            .ok_or_else(|| io::Error::other("the shell has no process id"))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // No such group means that everybody has left: that is what is wanted. The number cannot have gone to another
+        // group while a member lives, and with no member left it would have to be used anew within microseconds.
+        let _ = rustix::process::kill_process_group(self.0, Signal::KILL);
+    }
+}
+
+/// Both outputs of a command, each until its end.
+struct Pipes {
+    out: Option<ChildStdout>,
+    err: Option<ChildStderr>,
+}
+
+impl Pipes {
+    async fn collect_until_exit(&mut self, child: &mut Child, output: &mut HeadAndTail) -> io::Result<ExitStatus> {
+        loop {
+            tokio::select! {
+                status = child.wait() => return status,
+                () = self.collect_some(output), if self.is_open() => {}
+            }
+        }
+    }
+
+    async fn collect(&mut self, output: &mut HeadAndTail) {
+        while self.is_open() {
+            self.collect_some(output).await;
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.out.is_some() || self.err.is_some()
+    }
+
+    /// Takes what one of the pipes has. A pipe that ends or fails is closed. Safe to cancel: nothing read is lost.
+    async fn collect_some(&mut self, output: &mut HeadAndTail) {
+        let (mut from_out, mut from_err) = ([0; 8192], [0; 8192]);
+        tokio::select! {
+            len = read_some(&mut self.out, &mut from_out), if self.out.is_some() => match len {
+                0 => self.out = None,
+                len => output.push(&from_out[..len]),
+            },
+            len = read_some(&mut self.err, &mut from_err), if self.err.is_some() => match len {
+                0 => self.err = None,
+                len => output.push(&from_err[..len]),
+            },
+            else => {}
+        }
+    }
+}
+
+async fn read_some(pipe: &mut Option<impl AsyncReadExt + Unpin>, buffer: &mut [u8]) -> usize {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
+        None => 0,
+    }
+}

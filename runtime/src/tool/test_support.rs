@@ -1,0 +1,142 @@
+//! A workspace with permits made to order, for the tests of the tools.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::arguments::Arguments;
+use super::cancel::{Cancel, Canceller, cancellation};
+use super::path::resolve;
+use super::read_log::ReadLog;
+use super::shell::Shell;
+use super::spec::{Subject, ToolSpec};
+use super::{Outcome, RunContext, ToolError, ToolOutput, Toolbox};
+use crate::gate::{AgentId, Permit, PermitTerms, UnixMillis};
+
+pub(super) type TestResult = Result<(), Box<dyn Error>>;
+
+pub(super) const LEAD: u64 = 4;
+pub(super) const SCOUT: u64 = 9;
+
+/// A temporary workspace in which calls are decided and run as the gate would.
+pub(super) struct Bench {
+    _guard: TempDir,
+    pub(super) root: PathBuf,
+    pub(super) tools: Toolbox,
+    reads: Arc<ReadLog>,
+    pub(super) canceller: Canceller,
+    cancel: Cancel,
+}
+
+impl Bench {
+    pub(super) fn new() -> io::Result<Self> {
+        let guard = TempDir::new()?;
+        let root = guard.path().canonicalize()?.join("workspace");
+        std::fs::create_dir(&root)?;
+        let (canceller, cancel) = cancellation();
+        let tools = Toolbox::new(Shell::find(std::env::vars_os())?);
+        Ok(Self {
+            _guard: guard,
+            root,
+            tools,
+            reads: Arc::default(),
+            canceller,
+            cancel,
+        })
+    }
+
+    /// A folder beside the workspace.
+    pub(super) fn outside(&self) -> PathBuf {
+        self.root.with_file_name("outside")
+    }
+
+    pub(super) fn put(&self, path: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
+        let path = self.root.join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, content)
+    }
+
+    pub(super) fn content(&self, path: &str) -> io::Result<String> {
+        std::fs::read_to_string(self.root.join(path))
+    }
+
+    pub(super) fn context(&self) -> RunContext {
+        RunContext {
+            started: UnixMillis::new(1_000),
+            cancel: self.cancel.clone(),
+            reads: Arc::clone(&self.reads),
+        }
+    }
+
+    /// Decides a call now, as it would be recorded.
+    pub(super) fn permit(&self, agent: u64, spec: &ToolSpec, arguments: &Value) -> Result<Permit, Box<dyn Error>> {
+        let object = arguments.as_object().ok_or("arguments are an object")?;
+        let arguments = Arguments::from_object(object)?;
+        let given = match spec.subject(arguments.as_bytes()) {
+            Ok(Subject::Path(given)) => Some(given),
+            Ok(Subject::Workspace) => Some(".".to_owned()),
+            _ => None,
+        };
+        let path = given.map(|given| resolve(&self.root, &given)).transpose()?;
+        Ok(self.permit_for(
+            agent,
+            spec,
+            arguments.as_bytes(),
+            path.map(|path| path.canonical().to_owned()),
+        ))
+    }
+
+    pub(super) fn permit_for(&self, agent: u64, spec: &ToolSpec, arguments: &[u8], path: Option<PathBuf>) -> Permit {
+        Permit::for_test(PermitTerms {
+            decision: 41,
+            tool: spec.name.to_owned(),
+            arguments: arguments.into(),
+            path,
+            workspace: self.root.clone(),
+            agent: AgentId::introduced_at(agent),
+            expires: UnixMillis::new(2_000),
+        })
+    }
+
+    pub(super) async fn run(&self, tool: &str, permit: Permit) -> Result<ToolOutput, ToolError> {
+        match self.tools.find(tool) {
+            Some(tool) => tool.run(permit, self.context()).await,
+            None => Ok(ToolOutput {
+                content: format!("no tool {tool}"),
+                outcome: Outcome::Error,
+            }),
+        }
+    }
+
+    /// Decides and runs a call of `agent`.
+    pub(super) async fn call_as(&self, agent: u64, spec: &ToolSpec, arguments: Value) -> Called {
+        let permit = self.permit(agent, spec, &arguments)?;
+        Ok(self.run(spec.name, permit).await)
+    }
+
+    /// Decides and runs a call of the lead.
+    pub(super) async fn call(&self, spec: &ToolSpec, arguments: Value) -> Called {
+        self.call_as(LEAD, spec, arguments).await
+    }
+
+    pub(super) async fn bash(&self, command: &str) -> Called {
+        self.call(&super::BASH, json!({ "command": command })).await
+    }
+}
+
+/// A call that was decided, and what became of it.
+pub(super) type Called = Result<Result<ToolOutput, ToolError>, Box<dyn Error>>;
+
+/// Whether a file appears within two seconds.
+pub(super) fn appears(path: &Path) -> bool {
+    (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        path.exists()
+    })
+}
