@@ -1,1 +1,9 @@
-//! The law, replay and explanation: what can be proven afterwards.
+//! The law, replay and explanation: what can be proven afterwards (`schemas/authority-v1.md`).
+//!
+//! Pure core: [`policy`] and [`projection`] say what a decision must be.
+//! No clock, no network; nothing here prints.
+
+pub mod code;
+pub mod finding;
+pub mod policy;
+pub mod projection;

@@ -1,0 +1,195 @@
+//! Policy layers: reading them, and what they say about one request (authority-v1 §8).
+//!
+//! A [`LoadedLayer`] is the text of one `policy.adopted` entry, parsed and validated once. [`evaluate`] asks every
+//! layer in force about one [`CedarRequest`](crate::projection::CedarRequest) and combines the answers into the two
+//! parts of a decision that any reader can recompute. Nothing here decides: grants, budgets and the gatekeeper's own
+//! checks are further parts.
+
+pub mod bounds;
+mod combine;
+mod engine;
+
+pub use combine::{PartResult, PolicyParts, evaluate};
+
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use cedar_policy::{Effect, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use countersign_schemas::body::PolicyLayer;
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Layer 0 of every run, `schemas/policy/layer0-v1.cedar`.
+pub const BUILTIN_LAYER0: &str = include_str!("../../../schemas/policy/layer0-v1.cedar");
+
+/// The schema every layer is written against, `schemas/policy/countersign-v1.cedarschema`.
+pub const SCHEMA: &str = include_str!("../../../schemas/policy/countersign-v1.cedarschema");
+
+/// The entities document of every v1 layer: the entities of a request come from its projection.
+pub const ENTITIES: &str = "[]";
+
+/// The language version of every v1 layer.
+pub const LANGUAGE: &str = "cedar-4";
+
+/// The parsed schema: the same for every layer, so it is read once.
+pub(crate) static PARSED_SCHEMA: LazyLock<Schema> = LazyLock::new(|| match Schema::from_cedarschema_str(SCHEMA) {
+    Ok((schema, _warnings)) => schema,
+    Err(error) => unreachable!("the embedded schema is tested to parse: {error}"),
+});
+
+/// Why a policy text is refused at start-up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The text is too large or too deep to be parsed.
+    #[error(transparent)]
+    Bounds(#[from] bounds::BoundsError),
+    /// The text is not Cedar.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What Cedar says about it.
+        message: String,
+    },
+    /// A policy does not fit the schema.
+    #[error("line {line}, column {column}: policy {policy}: {message}")]
+    Validation {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// The `@id` of the policy, or its position as `policyN`.
+        policy: String,
+        /// What Cedar says about it.
+        message: String,
+    },
+    /// The text holds a template (`?principal`, `?resource`), which nothing could ever instantiate.
+    #[error("policy {0} is a template; only complete policies are accepted")]
+    Template(String),
+    /// The schema is not the published one.
+    #[error("the schema is not the published countersign-v1.cedarschema")]
+    Schema,
+    /// The entities are not the empty list.
+    #[error("the entities are not the empty list []")]
+    Entities,
+}
+
+/// The policies of one layer, ready to be asked.
+#[derive(Debug)]
+pub struct LoadedLayer {
+    layer: PolicyLayer,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Policies(PolicySet),
+    Empty,
+    Unreadable,
+}
+
+impl LoadedLayer {
+    /// Parses and strictly validates the texts of one layer.
+    ///
+    /// A text without any policy is accepted here and answers every request with deny, rule `empty`.
+    ///
+    /// # Errors
+    /// The first check that fails, see [`PolicyError`]; a runtime refuses to start with such a file.
+    pub fn load(layer: PolicyLayer, policies: &str, schema: &str, entities: &str) -> Result<Self, PolicyError> {
+        if schema != SCHEMA {
+            return Err(PolicyError::Schema);
+        }
+        if entities != ENTITIES {
+            return Err(PolicyError::Entities);
+        }
+        bounds::check(policies)?;
+        let set = PolicySet::from_str(policies).map_err(|errors| syntax_error(policies, &errors))?;
+        if let Some(template) = set.templates().next() {
+            return Err(PolicyError::Template(template.annotation("id").unwrap_or(template.id().as_ref()).to_owned()));
+        }
+        if set.is_empty() {
+            return Ok(Self { layer, content: Content::Empty });
+        }
+        validate(policies, &set)?;
+        Ok(Self { layer, content: Content::Policies(set) })
+    }
+
+    /// A layer whose texts were adopted although they cannot be loaded: it answers could-not-evaluate, rule `unreadable`.
+    #[must_use]
+    pub fn unreadable(layer: PolicyLayer) -> Self {
+        Self { layer, content: Content::Unreadable }
+    }
+
+    /// Which layer this is.
+    #[must_use]
+    pub fn layer(&self) -> PolicyLayer {
+        self.layer
+    }
+
+    /// Whether the texts could be loaded; an empty layer is readable.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !matches!(self.content, Content::Unreadable)
+    }
+
+    /// The name of a policy in `rules`, without the layer: its `@id` where that can stand there, else `policyN`.
+    fn rule_name(set: &PolicySet, id: &PolicyId) -> String {
+        match set.annotation(id, "id") {
+            Some(name) if is_rule_name(name) => name.to_owned(),
+            _ => id.to_string(),
+        }
+    }
+
+    fn is_forbid(set: &PolicySet, id: &PolicyId) -> bool {
+        set.policy(id).is_some_and(|policy| policy.effect() == Effect::Forbid)
+    }
+}
+
+/// `<layer>/<id>` must be a `name` of at most 64 characters, so an id has at most 62.
+fn is_rule_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+-".contains(&byte);
+    (1..=62).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn validate(text: &str, set: &PolicySet) -> Result<(), PolicyError> {
+    let result = Validator::new(PARSED_SCHEMA.clone()).validate(set, ValidationMode::Strict);
+    let Some(error) = result.validation_errors().next() else {
+        return Ok(());
+    };
+    let (line, column) = place(text, error);
+    let id = error.policy_id();
+    let policy = set.annotation(id, "id").map_or_else(|| id.to_string(), ToOwned::to_owned);
+    Err(PolicyError::Validation { line, column, policy, message: message_of(error) })
+}
+
+fn syntax_error(text: &str, errors: &cedar_policy::ParseErrors) -> PolicyError {
+    let (line, column) = place(text, errors);
+    PolicyError::Syntax { line, column, message: message_of(errors) }
+}
+
+/// What Cedar says, on one line, with its advice where it has any.
+fn message_of(error: &(impl Diagnostic + ?Sized)) -> String {
+    let label = error.labels().and_then(|mut labels| labels.next()).and_then(|label| label.label().map(ToOwned::to_owned));
+    let help = error.help().map(|help| help.to_string());
+    let mut message = error.to_string();
+    for addition in [label, help].into_iter().flatten() {
+        message.push_str(" (");
+        message.push_str(&addition);
+        message.push(')');
+    }
+    message.replace('\n', " ")
+}
+
+/// Line and column, both from 1, of the first place that `error` points at.
+fn place(text: &str, error: &(impl Diagnostic + ?Sized)) -> (usize, usize) {
+    let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
+    let before = text.get(..offset).unwrap_or("");
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests;

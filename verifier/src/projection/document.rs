@@ -1,0 +1,271 @@
+//! The Cedar request as a document: payload `cedar_request` of a decision (authority-v1 §7).
+
+use countersign_identity::jcs;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::ARGUMENTS_BYTES_MAX;
+
+/// The `schema` member of the document.
+pub const SCHEMA_NAME: &str = "countersign.cedar-request/v1";
+
+/// Largest document: the arguments it repeats, and what stands around them.
+const DOCUMENT_BYTES_MAX: usize = 2 * ARGUMENTS_BYTES_MAX;
+
+/// The question that the policies in force were asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Tagged", into = "Tagged")]
+pub struct CedarRequest {
+    /// The tool's name if the table of authority-v1 §7.4 has it, else `other`.
+    pub action: String,
+    /// What is derived from request and state, and what the gatekeeper saw.
+    pub context: RequestContext,
+    /// The requester.
+    pub principal: Principal,
+    /// What the action touches.
+    pub resource: Resource,
+}
+
+/// The requester of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Principal {
+    /// How many further levels of agents its grant allows.
+    pub depth_left: u64,
+    /// Its short DID.
+    pub id: String,
+    /// Its name in its credential.
+    pub name: String,
+    /// Whether it is the lead agent of its run.
+    pub root: bool,
+}
+
+/// Everything else a policy can look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestContext {
+    /// The request cites advice that it says it follows.
+    pub advised: bool,
+    /// Smallest remainder of calls along the requester's grant chain.
+    pub calls_left: u64,
+    /// The words of the request's effect bits.
+    pub effects: Vec<String>,
+    /// The word for the mode of the active run.
+    pub mode: String,
+    /// The gatekeeper's word.
+    pub observed: Observed,
+    /// `received` of the request's record, in milliseconds.
+    pub time_ms: u64,
+    /// The workspace of the requester's grant.
+    pub workspace: String,
+}
+
+/// What the gatekeeper saw when it looked at the disk; nobody can recompute it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// Where the resource lies.
+    pub place: Place,
+    /// Its path after every symbolic link was followed; `""` where it is no file.
+    pub real_path: String,
+}
+
+impl Observed {
+    /// The observation for a resource without a place: agents, advisors and tools that touch no file.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { place: Place::None, real_path: String::new() }
+    }
+}
+
+/// Where a resource lies, as far as policy cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Inside the workspace, and ordinary.
+    Inside,
+    /// Outside the workspace.
+    Outside,
+    /// Holds keys or credentials, or steers programs.
+    Secret,
+    /// This ledger, the keystore, or the policies of this run.
+    Own,
+    /// Not to be told: commands.
+    Unknown,
+    /// The resource has no place.
+    None,
+}
+
+impl Place {
+    /// The word that stands in the document.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Outside => "outside",
+            Self::Secret => "secret",
+            Self::Own => "own",
+            Self::Unknown => "unknown",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What an action touches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FlatResource", into = "FlatResource")]
+pub enum Resource {
+    /// A file or folder.
+    File {
+        /// Lexical absolute path; its id as well.
+        path: String,
+        /// Path relative to the workspace, the absolute path when outside.
+        relative: String,
+        /// Last segment.
+        name: String,
+    },
+    /// A shell command.
+    Command {
+        /// Lower-case hex SHA-256 of the command.
+        id: String,
+        /// The command.
+        command: String,
+    },
+    /// A kind of agent to be started.
+    AgentType {
+        /// The kind.
+        id: String,
+        /// The name it is to have.
+        name: String,
+    },
+    /// The advisor.
+    Advisor,
+    /// A tool without a projection of its own.
+    Tool {
+        /// Its name.
+        id: String,
+    },
+}
+
+impl Resource {
+    /// Its Cedar entity type.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "File",
+            Self::Command { .. } => "Command",
+            Self::AgentType { .. } => "AgentType",
+            Self::Advisor => "Advisor",
+            Self::Tool { .. } => "Tool",
+        }
+    }
+
+    /// Its Cedar entity id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::File { path, .. } => path,
+            Self::Command { id, .. } | Self::AgentType { id, .. } | Self::Tool { id } => id,
+            Self::Advisor => "advisor",
+        }
+    }
+}
+
+/// Why bytes are no Cedar request.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DocumentError {
+    /// The bytes are no canonical JSON.
+    #[error("the Cedar request is no canonical JSON")]
+    NotCanonical(#[from] jcs::JcsError),
+    /// A member is missing, unknown or of another type.
+    #[error("the Cedar request does not have the members of {SCHEMA_NAME}")]
+    Members(#[source] serde_json::Error),
+}
+
+impl CedarRequest {
+    /// The document in JCS form: the bytes of the payload.
+    #[must_use]
+    pub fn to_jcs(&self) -> Vec<u8> {
+        let value = serde_json::to_value(self).expect("a document of strings, booleans and integers is JSON");
+        jcs::canonicalize(&value).expect("integers below 2^53 have a canonical form")
+    }
+
+    /// Reads a document that must be in JCS form.
+    ///
+    /// # Errors
+    /// [`DocumentError::NotCanonical`] and [`DocumentError::Members`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let value = jcs::parse_canonical_within(bytes, DOCUMENT_BYTES_MAX)?;
+        serde_json::from_value(value).map_err(DocumentError::Members)
+    }
+}
+
+/// [`CedarRequest`] with its `schema` member.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tagged {
+    action: String,
+    context: RequestContext,
+    principal: Principal,
+    resource: Resource,
+    schema: String,
+}
+
+impl From<CedarRequest> for Tagged {
+    fn from(request: CedarRequest) -> Self {
+        let CedarRequest { action, context, principal, resource } = request;
+        Self { action, context, principal, resource, schema: SCHEMA_NAME.to_owned() }
+    }
+}
+
+impl TryFrom<Tagged> for CedarRequest {
+    type Error = String;
+
+    fn try_from(tagged: Tagged) -> Result<Self, String> {
+        let Tagged { action, context, principal, resource, schema } = tagged;
+        if schema != SCHEMA_NAME {
+            return Err(format!("schema is {schema}, not {SCHEMA_NAME}"));
+        }
+        Ok(Self { action, context, principal, resource })
+    }
+}
+
+/// [`Resource`] as its flat JSON object.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+enum FlatResource {
+    File { id: String, path: String, relative: String, name: String },
+    Command { id: String, command: String },
+    AgentType { id: String, name: String },
+    Advisor { id: String },
+    Tool { id: String },
+}
+
+impl From<Resource> for FlatResource {
+    fn from(resource: Resource) -> Self {
+        match resource {
+            Resource::File { path, relative, name } => Self::File { id: path.clone(), path, relative, name },
+            Resource::Command { id, command } => Self::Command { id, command },
+            Resource::AgentType { id, name } => Self::AgentType { id, name },
+            Resource::Advisor => Self::Advisor { id: "advisor".to_owned() },
+            Resource::Tool { id } => Self::Tool { id },
+        }
+    }
+}
+
+impl TryFrom<FlatResource> for Resource {
+    type Error = String;
+
+    fn try_from(flat: FlatResource) -> Result<Self, String> {
+        Ok(match flat {
+            FlatResource::File { id, path, .. } if id != path => return Err("the id of a file is its path".to_owned()),
+            FlatResource::File { path, relative, name, .. } => Self::File { path, relative, name },
+            FlatResource::Command { id, command } => Self::Command { id, command },
+            FlatResource::AgentType { id, name } => Self::AgentType { id, name },
+            FlatResource::Advisor { id } if id != "advisor" => return Err("the advisor's id is advisor".to_owned()),
+            FlatResource::Advisor { .. } => Self::Advisor,
+            FlatResource::Tool { id } => Self::Tool { id },
+        })
+    }
+}
