@@ -133,6 +133,21 @@ pub enum JcsError {
     Write(#[source] serde_json::Error),
 }
 
+impl JcsError {
+    /// Stable code of this refusal, as used by the golden vectors.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too_long",
+            Self::TooDeep => "too_deep",
+            Self::Syntax(_) => "syntax",
+            Self::Number { .. } => "number",
+            Self::NotCanonical { .. } => "not_canonical",
+            Self::Write(_) => "unwritable",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,8 +7,12 @@
 
 mod base58;
 pub mod did;
+pub mod instant;
 pub mod jcs;
 pub mod keys;
+pub mod member;
 pub mod multibase;
 pub mod multikey;
+pub mod proof;
+pub mod text;
 pub mod trust;

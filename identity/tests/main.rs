@@ -3,4 +3,5 @@
 mod did_vectors;
 mod jcs_vectors;
 mod keys_vectors;
+mod proof_vectors;
 mod public_vectors;
