@@ -1,0 +1,139 @@
+//! A promise that an entry will be durable, and its answer: for threads and for futures, from std alone.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::AppendError;
+
+/// Resolves when what was submitted is on disk, or will never be acknowledged.
+///
+/// Dropping it does not take the submission back.
+#[must_use = "an entry that nobody waited for may not be relied on"]
+pub struct Durable(Arc<Answer>);
+
+/// The writer's end of a [`Durable`]. Dropped without an answer it says that the writer is gone.
+pub(super) struct Promise(Option<Arc<Answer>>);
+
+#[derive(Default)]
+struct Answer {
+    state: Mutex<State>,
+    given: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    result: Option<Result<(), AppendError>>,
+    waker: Option<Waker>,
+}
+
+pub(super) fn promise() -> (Promise, Durable) {
+    let answer = Arc::new(Answer::default());
+    (Promise(Some(Arc::clone(&answer))), Durable(answer))
+}
+
+impl Durable {
+    /// Blocks until the answer is there.
+    ///
+    /// # Errors
+    /// [`AppendError`] says why there will be no acknowledgement.
+    pub fn wait(self) -> Result<(), AppendError> {
+        let mut state = self.0.lock();
+        loop {
+            if let Some(result) = &state.result {
+                return result.clone();
+            }
+            state = self.0.given.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives the answer if it is there, without waiting.
+    pub fn poll_now(&self) -> Option<Result<(), AppendError>> {
+        self.0.lock().result.clone()
+    }
+}
+
+impl Future for Durable {
+    type Output = Result<(), AppendError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.lock();
+        match &state.result {
+            Some(result) => Poll::Ready(result.clone()),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Promise {
+    pub(super) fn keep(mut self) {
+        self.answer(Ok(()));
+    }
+
+    pub(super) fn fail(mut self, error: AppendError) {
+        self.answer(Err(error));
+    }
+
+    fn answer(&mut self, result: Result<(), AppendError>) {
+        let Some(answer) = self.0.take() else { return };
+        let waker = {
+            let mut state = answer.lock();
+            state.result = Some(result);
+            state.waker.take()
+        };
+        answer.given.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.answer(Err(AppendError::WriterGone));
+    }
+}
+
+impl Answer {
+    /// The state is whole after every statement, so a panic of another holder does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Count(std::sync::atomic::AtomicU32);
+
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn future_is_woken_once_when_the_promise_is_kept() {
+        let (promise, mut durable) = promise();
+        let count = Arc::new(Count(0.into()));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut context = Context::from_waker(&waker);
+        assert!(Pin::new(&mut durable).poll(&mut context).is_pending());
+        promise.keep();
+        assert_eq!(count.0.load(std::sync::atomic::Ordering::SeqCst), 1);
+        assert!(matches!(Pin::new(&mut durable).poll(&mut context), Poll::Ready(Ok(()))));
+    }
+
+    #[test]
+    fn dropped_promise_is_an_answer() {
+        let (promise, durable) = promise();
+        assert!(durable.poll_now().is_none());
+        drop(promise);
+        assert!(matches!(durable.wait(), Err(AppendError::WriterGone)));
+    }
+}

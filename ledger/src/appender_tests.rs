@@ -1,0 +1,206 @@
+use std::sync::mpsc;
+
+use countersign_schemas::payload::Salt;
+
+use super::*;
+use crate::layout::Slot;
+use crate::store::Sqlite;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+fn seq(number: u64) -> Seq {
+    Seq::new(number).expect("a small number is a seq")
+}
+
+fn row(number: u64) -> Row {
+    let slot = Slot::new(0).expect("0 is a slot");
+    let payload = (slot, Salt([number as u8; 32]), vec![number as u8; 2000]);
+    Row::new(seq(number), number.to_be_bytes().to_vec(), vec![payload]).expect("a row within the limits")
+}
+
+fn size(number: u64) -> Size {
+    Size::new(number).expect("a small number is a size")
+}
+
+/// Stores in memory, in steps that the test allows one by one, and tells the size of each batch.
+struct Stepped {
+    size: Size,
+    step: mpsc::Receiver<Result<(), StoreError>>,
+    batches: mpsc::Sender<usize>,
+}
+
+impl Store for Stepped {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn append(&mut self, expected: Size, batch: &[Row]) -> Result<Size, StoreError> {
+        assert_eq!(expected, self.size);
+        self.step.recv().expect("the test allows every step")?;
+        self.size = size(expected.get() + batch.len() as u64);
+        let _ = self.batches.send(batch.len());
+        Ok(self.size)
+    }
+
+    fn put_checkpoint(&mut self, _: Size, _: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+type Steps = (mpsc::Sender<Result<(), StoreError>>, mpsc::Receiver<usize>);
+
+fn stepped() -> Result<(Appender<Stepped>, Steps), Box<dyn std::error::Error>> {
+    let (allow, step) = mpsc::channel();
+    let (batches, done) = mpsc::channel();
+    let appender = Appender::start(Stepped {
+        size: size(0),
+        step,
+        batches,
+    })?;
+    Ok((appender, (allow, done)))
+}
+
+fn full() -> StoreError {
+    StoreError::DiskFull {
+        path: "ledger.db".into(),
+        doing: "appending",
+    }
+}
+
+#[test]
+fn what_is_queued_during_a_commit_goes_into_the_next_one_together() -> TestResult {
+    let (appender, (allow, done)) = stepped()?;
+    let first = appender.submit(row(0));
+    // The first commit is held up, so everything after it queues: 600 rows make two batches.
+    while !appender.queue.is_idle() {
+        std::thread::yield_now();
+    }
+    let rest: Vec<Durable> = (1..=600).map(|number| appender.submit(row(number))).collect();
+    assert!(first.poll_now().is_none() && rest.iter().all(|durable| durable.poll_now().is_none()));
+    for _ in 0..3 {
+        allow.send(Ok(()))?;
+    }
+    first.wait()?;
+    for durable in rest {
+        durable.wait()?;
+    }
+    assert_eq!(done.try_iter().collect::<Vec<_>>(), [1, BATCH_ROWS_MAX, 88]);
+    Ok(())
+}
+
+#[test]
+fn failure_poisons_the_batch_the_queue_and_everything_after() -> TestResult {
+    let (appender, (allow, _)) = stepped()?;
+    let durables: Vec<Durable> = (0..1000).map(|number| appender.submit(row(number))).collect();
+    allow.send(Err(full()))?;
+    for durable in durables {
+        assert!(is_disk_full(durable.wait()));
+    }
+    assert!(is_disk_full(appender.submit(row(0)).wait()));
+    assert!(is_disk_full(appender.submit(row(1000)).wait()));
+    assert!(is_disk_full(appender.put_checkpoint(size(1), Vec::new()).wait()));
+    assert!(matches!(appender.close(), Err(AppendError::Poisoned { .. })));
+    Ok(())
+}
+
+fn is_disk_full(result: Result<(), AppendError>) -> bool {
+    matches!(result, Err(AppendError::Poisoned { cause }) if matches!(*cause, StoreError::DiskFull { .. }))
+}
+
+#[test]
+fn row_out_of_its_place_is_refused_and_harms_nobody() -> TestResult {
+    let (appender, (allow, _)) = stepped()?;
+    allow.send(Ok(()))?;
+    let refused = appender.submit(row(1)).wait();
+    assert!(matches!(refused, Err(AppendError::OutOfSequence { expected, found })
+        if (expected, found) == (seq(0), seq(1))));
+    appender.submit(row(0)).wait()?;
+    assert_eq!(appender.next(), size(1));
+    Ok(())
+}
+
+#[test]
+fn close_drains_the_queue() -> TestResult {
+    let (appender, (allow, _)) = stepped()?;
+    let durables: Vec<Durable> = (0..300).map(|number| appender.submit(row(number))).collect();
+    for _ in 0..300 {
+        allow.send(Ok(()))?;
+    }
+    let store = appender.close()?;
+    assert_eq!(store.size(), size(300));
+    for durable in durables {
+        durable.wait()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn writer_that_panics_leaves_nobody_waiting() -> TestResult {
+    let (appender, (allow, _)) = stepped()?;
+    let durables: Vec<Durable> = (0..700).map(|number| appender.submit(row(number))).collect();
+    drop(allow);
+    for durable in durables {
+        assert!(matches!(durable.wait(), Err(AppendError::WriterGone)));
+    }
+    assert!(matches!(appender.submit(row(700)).wait(), Err(AppendError::Closing)));
+    assert!(matches!(appender.close(), Err(AppendError::WriterGone)));
+    Ok(())
+}
+
+#[test]
+fn callers_on_many_threads_are_all_answered() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let store = Sqlite::create(&folder.path().join("ledger.db"), &[row(0)])?;
+    let appender = Appender::start(store)?;
+    let next = std::sync::Mutex::new(1);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let durable = {
+                        let mut next = next.lock().expect("no caller panics");
+                        let durable = appender.submit(row(*next));
+                        *next += 1;
+                        durable
+                    };
+                    durable.wait().expect("nothing fails here");
+                }
+            });
+        }
+    });
+    assert_eq!(appender.close()?.size(), size(401));
+    Ok(())
+}
+
+#[test]
+fn full_disk_poisons_and_every_acknowledged_entry_stays() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("ledger.db");
+    let store = Sqlite::create(&path, &[row(0)])?;
+    store.limit_pages(100)?;
+    let appender = Appender::start(store)?;
+    let mut acknowledged = 0;
+    let refused = loop {
+        match appender.submit(row(acknowledged + 1)).wait() {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1000, "the disk never got full");
+    };
+    assert!(is_disk_full(Err(refused)));
+    assert!(is_disk_full(appender.submit(row(acknowledged + 1)).wait()));
+    assert!(acknowledged > 10, "only {acknowledged} entries fitted");
+    assert!(matches!(appender.close(), Err(AppendError::Poisoned { .. })));
+    let store = Sqlite::open(&path)?;
+    assert_eq!(
+        store.size(),
+        size(acknowledged + 1),
+        "the refused batch left nothing behind"
+    );
+    store.close()?;
+    Ok(())
+}

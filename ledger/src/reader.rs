@@ -1,0 +1,139 @@
+//! Reading a ledger file, hostile or not, in one pass and without changing it (ledger-v1 §7).
+//!
+//! The reader hands out what is stored, in order, with its payloads; it judges nothing but whether the file can be
+//! read. It opens the file read-only, takes a `-wal` beside it into account, and sees one state of the ledger for
+//! as long as it lives, also beside a live writer.
+
+mod columns;
+mod entries;
+mod error;
+mod pages;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_schemas::number::Seq;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+pub use columns::Table;
+pub use entries::{Checkpoints, Entries};
+pub use error::{ItemError, ReadError};
+
+use crate::layout::{self, SQLITE_OLDEST};
+
+/// A writer holds the locks that keep a reader out for moments only: while it folds the WAL at closing time.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// A ledger file, open for reading in one fixed state.
+pub struct LedgerReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A record as stored, with its payloads in rising order of slots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Number of the row. Nothing says that it is the place inside the record, or not negative.
+    pub seq: i64,
+    /// The record's bytes.
+    pub record: Vec<u8>,
+    /// The payload rows whose ids name this entry.
+    pub payloads: Vec<StoredPayload>,
+}
+
+/// A payload row as stored. Nothing says that the entry commits to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredPayload {
+    /// Which payload of its entry, 0 to 7.
+    pub slot: u8,
+    /// The salt; 32 bytes if it is sound.
+    pub salt: Vec<u8>,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+/// A checkpoint row as stored. Nothing says that the note speaks of this size.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// Number of the row.
+    pub size: i64,
+    /// The note's bytes.
+    pub note: Vec<u8>,
+}
+
+impl LedgerReader {
+    /// Opens the ledger at `path` and fixes the state that is read.
+    ///
+    /// Changes neither the file nor a `-wal` beside it. Beside a file that is not closed, SQLite makes a `-shm`
+    /// file, so such a ledger cannot be read from a folder that cannot be written.
+    ///
+    /// # Errors
+    /// [`ReadError`] says what the file is instead, or why it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let found = rusqlite::version_number();
+        if found < SQLITE_OLDEST {
+            return Err(ReadError::OldSqlite { found });
+        }
+        // Absolute, so that SQLite cannot take it for a URI or a name with a meaning of its own. Never opened
+        // by other means than SQLite: closing such a handle would drop the locks of a writer in this process.
+        let path = std::fs::canonicalize(path).map_err(|error| ReadError::of_io(path, error))?;
+        let metadata = path.metadata().map_err(|error| ReadError::of_io(&path, error))?;
+        if !metadata.is_file() {
+            return Err(ReadError::NotAFile { path });
+        }
+        if metadata.len() == 0 {
+            return Err(ReadError::Empty { path });
+        }
+        let connection = connect(&path).map_err(|error| ReadError::of_sqlite(&path, error))?;
+        match layout::fault(&connection) {
+            Ok(None) => Ok(Self { connection, path }),
+            Ok(Some(fault)) => Err(ReadError::of_format(&path, fault)),
+            Err(error) => Err(ReadError::of_sqlite(&path, error)),
+        }
+    }
+
+    /// The ledger's absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Iterates over all records in rising order, each with its payload rows.
+    ///
+    /// Items that are not what a ledger holds, and payload rows without a record, come as [`ItemError`] where
+    /// they stand; the iteration goes on behind them, save where SQLite cannot read on. It ends on any input.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'_> {
+        Entries::over(&self.connection)
+    }
+
+    /// Iterates over all checkpoints in rising order of their sizes.
+    #[must_use]
+    pub fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints::over(&self.connection)
+    }
+
+    /// Reads one entry; `None` when there is no such record.
+    ///
+    /// # Errors
+    /// The first [`ItemError`] of its record or of its payload rows.
+    pub fn entry(&self, seq: Seq) -> Result<Option<StoredEntry>, ItemError> {
+        let place = i64::try_from(seq.get()).expect("a seq is below 2^53");
+        entries::single(&self.connection, place)
+    }
+}
+
+/// Opens the file and begins the one transaction that everything is read in.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(LOCK_WAIT)?;
+    // A hostile schema may not run code, and closing may not fold somebody else's WAL.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.execute_batch("BEGIN")?;
+    Ok(connection)
+}

@@ -1,0 +1,350 @@
+//! The ledger in one SQLite file (ledger-v1 §2 to §4).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+
+use super::aside::{Aside, sync_folder};
+use super::lock::WriterLock;
+use super::{Row, Store, StoreError};
+use crate::layout::{self, NOTE_BYTES_MAX, SQLITE_OLDEST, payload_id};
+use countersign_schemas::number::{Seq, Size};
+
+/// How long to wait for a lock of SQLite. Ours keeps writers apart, so only a foreign program or,
+/// at closing time, a reader can hold one.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// WAL pages (64 MiB) at which SQLite checkpoints by itself, in the middle of an append. Only a writer that is
+/// never idle gets there; otherwise [`Store::tidy`] comes first.
+const WAL_PAGES_MAX: i32 = 16_384;
+
+/// Appends, and bytes, after which the WAL is worth a checkpoint when nobody waits.
+const TIDY_APPENDS: u32 = 256;
+const TIDY_BYTES: usize = 4 * 1024 * 1024;
+
+/// A ledger file that is open for appending, by this process alone.
+///
+/// Dropped without [`Sqlite::close`] it stays as a crash would leave it: nothing acknowledged is lost.
+pub struct Sqlite {
+    // Declared before the lock, so that the connection is gone before another writer may come.
+    connection: Connection,
+    path: PathBuf,
+    size: Size,
+    untidy_appends: u32,
+    untidy_bytes: usize,
+    lock: WriterLock,
+}
+
+impl Sqlite {
+    /// Makes a ledger at `path` that holds `first`, and opens it.
+    ///
+    /// The file is made aside in the same folder, is durable before it gets its name, and never
+    /// replaces anything. A crash leaves either no file at `path` or this one.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is anything at `path`; nothing is left at `path` after any error
+    /// but those that occur when the finished ledger is opened.
+    pub fn create(path: &Path, first: &[Row]) -> Result<Self, StoreError> {
+        refuse_old_sqlite()?;
+        if first.is_empty() {
+            return Err(StoreError::NoGenesis);
+        }
+        check_places(0, first)?;
+        let path = future_path(path)?;
+        if path.symlink_metadata().is_ok() {
+            return Err(StoreError::Exists { path });
+        }
+        let lock = WriterLock::take(&path)?;
+        let aside = Aside::clear(&path)?;
+        let made = aside.fill(first).and_then(|()| aside.appear_as(&path));
+        if let Err(error) = made {
+            lock.remove();
+            return Err(error);
+        }
+        sync_folder(&path)?;
+        Self::open_locked(path, lock)
+    }
+
+    /// Opens the ledger at `path` for appending; a WAL that a crash left beside it is taken in.
+    ///
+    /// Whether what is in there is sound is the verifier's matter.
+    ///
+    /// # Errors
+    /// Whatever is not a ledger is refused and left unchanged.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        refuse_old_sqlite()?;
+        let path = std::fs::canonicalize(path).map_err(|error| StoreError::of_io(path, "opening the ledger", error))?;
+        if !path.is_file() {
+            return Err(StoreError::NotAFile { path });
+        }
+        let lock = WriterLock::take(&path)?;
+        drop(Aside::clear(&path)?);
+        Self::open_locked(path, lock)
+    }
+
+    fn open_locked(path: PathBuf, lock: WriterLock) -> Result<Self, StoreError> {
+        match connect(&path) {
+            Ok((connection, size)) => Ok(Self {
+                connection,
+                path,
+                size,
+                untidy_appends: 0,
+                untidy_bytes: 0,
+                lock,
+            }),
+            Err(error) => {
+                lock.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// Folds everything into the one file and gives the writer's place up (ledger-v1 §4.5).
+    ///
+    /// Afterwards the file needs no `-wal` beside it and can be read from read-only media.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadersRemain`] when a reader does not finish within five seconds. Every entry is
+    /// durable in any case, and opening and closing again completes what is missing.
+    pub fn close(self) -> Result<(), StoreError> {
+        let Self {
+            connection, path, lock, ..
+        } = self;
+        let folded = fold(&connection, &path);
+        let closed = connection
+            .close()
+            .map_err(|(_, error)| StoreError::of_sqlite(&path, "closing the ledger", error));
+        lock.remove();
+        folded.and(closed)?;
+        sync_folder(&path)
+    }
+
+    /// The ledger's absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the disk full at `pages` pages, for tests of what happens then.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "max_page_count", pages)
+    }
+
+    fn write<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, StoreError> {
+        let transact = || {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        transact().map_err(|error: WriteError| error.of(&self.path, doing))
+    }
+}
+
+impl Store for Sqlite {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn append(&mut self, expected: Size, batch: &[Row]) -> Result<Size, StoreError> {
+        check_places(expected.get(), batch)?;
+        if batch.is_empty() {
+            return Ok(expected);
+        }
+        self.size = self.write("appending", |transaction| {
+            let found = size_of(transaction)?;
+            if found != expected {
+                return Err(WriteError::Refused(StoreError::SizeMoved { expected, found }));
+            }
+            insert_rows(transaction, batch)?;
+            size_of(transaction)
+        })?;
+        self.untidy_appends += 1;
+        self.untidy_bytes += batch.iter().map(Row::weight_bytes).sum::<usize>();
+        Ok(self.size)
+    }
+
+    fn put_checkpoint(&mut self, size: Size, note: &[u8]) -> Result<(), StoreError> {
+        if note.len() > NOTE_BYTES_MAX {
+            return Err(StoreError::NoteTooLong { bytes: note.len() });
+        }
+        let ledger = self.size();
+        if size.get() == 0 || size > ledger {
+            return Err(StoreError::CheckpointMisfit { size, ledger });
+        }
+        self.write("storing a checkpoint", |transaction| {
+            let insert = "INSERT INTO checkpoint(size, note) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            let stored = transaction.execute(insert, params![size.get() as i64, note])?;
+            if stored == 0 {
+                return Err(WriteError::Refused(StoreError::CheckpointExists { size }));
+            }
+            Ok(())
+        })
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        if self.untidy_appends < TIDY_APPENDS && self.untidy_bytes < TIDY_BYTES {
+            return Ok(());
+        }
+        checkpoint_wal(&self.connection, "PASSIVE")
+            .map_err(|error| StoreError::of_sqlite(&self.path, "tidying the WAL", error))?;
+        (self.untidy_appends, self.untidy_bytes) = (0, 0);
+        Ok(())
+    }
+}
+
+/// A transaction ends without effect because SQLite failed, or because we refuse.
+enum WriteError {
+    Sqlite(rusqlite::Error),
+    Refused(StoreError),
+}
+
+impl WriteError {
+    fn of(self, path: &Path, doing: &'static str) -> StoreError {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Sqlite(error) => StoreError::of_sqlite(path, doing, error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+pub(super) fn insert_rows(transaction: &Transaction<'_>, rows: &[Row]) -> rusqlite::Result<()> {
+    let mut record = transaction.prepare_cached("INSERT INTO record(seq, bytes) VALUES (?1, ?2)")?;
+    let mut payload = transaction.prepare_cached("INSERT INTO payload(id, salt, content) VALUES (?1, ?2, ?3)")?;
+    for row in rows {
+        record.execute(params![row.seq().get() as i64, row.record()])?;
+        for (slot, salt, content) in row.payloads() {
+            payload.execute(params![payload_id(row.seq(), *slot), salt.0, content])?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_old_sqlite() -> Result<(), StoreError> {
+    let found = rusqlite::version_number();
+    if found < SQLITE_OLDEST {
+        Err(StoreError::OldSqlite { found })
+    } else {
+        Ok(())
+    }
+}
+
+/// Rows have to stand at `first`, `first` + 1 and so on.
+fn check_places(first: u64, rows: &[Row]) -> Result<(), StoreError> {
+    for (expected, row) in (first..).zip(rows) {
+        if row.seq().get() != expected {
+            let last = i64::try_from(expected).unwrap_or(i64::MAX);
+            let expected = Seq::new(expected).map_err(|_| StoreError::SeqOutOfRange { last })?;
+            return Err(StoreError::OutOfSequence {
+                expected,
+                found: row.seq(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The absolute path of a file that is not there yet.
+fn future_path(path: &Path) -> Result<PathBuf, StoreError> {
+    let name = path.file_name().ok_or_else(|| StoreError::NotAFile {
+        path: path.to_path_buf(),
+    })?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::canonicalize(folder)
+        .map(|folder| folder.join(name))
+        .map_err(|error| StoreError::of_io(folder, "finding the folder", error))
+}
+
+/// `path` is absolute, so SQLite cannot take it for a URI or for a name with a meaning of its own.
+fn connect(path: &Path) -> Result<(Connection, Size), StoreError> {
+    let failed = |error| StoreError::of_sqlite(path, "opening the ledger", error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    if connection.is_readonly("main").map_err(failed)? {
+        return Err(StoreError::ReadOnly {
+            path: path.to_path_buf(),
+        });
+    }
+    // Closing would otherwise fold the WAL of a database that may turn out not to be ours.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map_err(failed)?;
+    if let Some(fault) = layout::fault(&connection).map_err(failed)? {
+        return Err(StoreError::of_format(path, fault));
+    }
+    set_up(&connection).map_err(failed)?;
+    let size = size_of(&connection).map_err(|error| error.of(path, "opening the ledger"))?;
+    Ok((connection, size))
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
+    enter_wal(connection)
+}
+
+/// Marks in the header that a WAL belongs to the file.
+///
+/// The mark lies in the first sector and is written in place, hence the detour over `MEMORY`: with a journal on
+/// disk, a kill in between would leave one that a read-only reader cannot play back.
+fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    set_journal(connection, "memory")?;
+    set_journal(connection, "wal")
+}
+
+fn set_journal(connection: &Connection, mode: &'static str) -> rusqlite::Result<()> {
+    let taken: String = connection.pragma_update_and_check(None, "journal_mode", mode, |row| row.get(0))?;
+    if taken == mode {
+        return Ok(());
+    }
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    Err(rusqlite::Error::SqliteFailure(
+        busy,
+        Some(format!("journal mode stays {taken}")),
+    ))
+}
+
+fn fold(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |error| match StoreError::of_sqlite(path, "closing the ledger", error) {
+        StoreError::Busy { path, .. } => StoreError::ReadersRemain { path },
+        other => other,
+    };
+    checkpoint_wal(connection, "TRUNCATE").map_err(failed)?;
+    set_journal(connection, "memory").map_err(failed)
+}
+
+fn checkpoint_wal(connection: &Connection, how: &str) -> rusqlite::Result<()> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()))
+}
+
+/// Counts the records by the largest number, and refuses numbers that no ledger has.
+fn size_of(connection: &Connection) -> Result<Size, WriteError> {
+    let sql = "SELECT coalesce(max(seq), -1) FROM record NOT INDEXED";
+    let last: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    u64::try_from(last.saturating_add(1))
+        .ok()
+        .and_then(|size| Size::new(size).ok())
+        .ok_or(WriteError::Refused(StoreError::SeqOutOfRange { last }))
+}
