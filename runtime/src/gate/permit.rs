@@ -1,75 +1,28 @@
 //! The permit: proof in memory that one exact call was allowed, and that the decision is durable.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use countersign_schemas::number::{Millis, Seq};
+use countersign_schemas::text::Name;
 use thiserror::Error;
-
-/// An agent instance, named by the `seq` of its introduction (authority-v1 §1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AgentId(u64);
-
-impl AgentId {
-    /// Names the agent whose introduction is entry `seq`.
-    #[must_use]
-    pub fn introduced_at(seq: u64) -> Self {
-        Self(seq)
-    }
-
-    /// The `seq` of the introduction.
-    #[must_use]
-    pub fn seq(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for AgentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "agent {}", self.0)
-    }
-}
-
-/// Milliseconds since 1970-01-01T00:00:00Z, as every `ms` field of statement-v1 counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UnixMillis(u64);
-
-impl UnixMillis {
-    /// The moment `millis` milliseconds after the epoch.
-    #[must_use]
-    pub fn new(millis: u64) -> Self {
-        Self(millis)
-    }
-
-    /// Milliseconds since the epoch.
-    #[must_use]
-    pub fn as_millis(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for UnixMillis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
-    }
-}
 
 /// What a durable decision allowed, field by field. Only the gate can turn it into a [`Permit`].
 #[derive(Debug)]
 pub(crate) struct PermitTerms {
     /// `seq` of the `decision.made` that allows the call.
-    pub(crate) decision: u64,
+    pub(crate) decision: Seq,
     /// Name of the tool, as in the request.
-    pub(crate) tool: String,
+    pub(crate) tool: Name,
     /// The argument bytes the request commits to.
     pub(crate) arguments: Box<[u8]>,
     /// `observed.real_path` of the decision; `None` where the resource is no file.
     pub(crate) path: Option<PathBuf>,
     /// Workspace of the requester's grant.
     pub(crate) workspace: PathBuf,
-    /// The requester.
-    pub(crate) agent: AgentId,
+    /// The requester, named by the `seq` of its introduction.
+    pub(crate) agent: Seq,
     /// `expires` of the decision.
-    pub(crate) expires: UnixMillis,
+    pub(crate) expires: Millis,
 }
 
 /// Proof that this exact call was allowed by a decision that is already durable in the ledger.
@@ -95,7 +48,7 @@ impl Permit {
 
     /// The `seq` of the decision, which `action.finished` names.
     #[must_use]
-    pub fn decision(&self) -> u64 {
+    pub fn decision(&self) -> Seq {
         self.0.decision
     }
 
@@ -103,9 +56,9 @@ impl Permit {
     ///
     /// # Errors
     /// [`PermitError::OtherTool`] and [`PermitError::Expired`]; the permit is gone in every case.
-    pub fn redeem(self, tool: &str, started: UnixMillis) -> Result<PermittedCall, PermitError> {
+    pub fn redeem(self, tool: &str, started: Millis) -> Result<PermittedCall, PermitError> {
         let terms = self.0;
-        if terms.tool != tool {
+        if terms.tool.as_str() != tool {
             return Err(PermitError::OtherTool {
                 permitted: terms.tool,
                 used_by: tool.to_owned(),
@@ -148,9 +101,9 @@ impl PermittedCall {
         &self.terms.workspace
     }
 
-    /// The requester.
+    /// The requester, named by the `seq` of its introduction.
     #[must_use]
-    pub fn agent(&self) -> AgentId {
+    pub fn agent(&self) -> Seq {
         self.terms.agent
     }
 }
@@ -164,17 +117,17 @@ pub enum PermitError {
     #[error("the permit is for `{permitted}`, not for `{used_by}`")]
     OtherTool {
         /// Tool that was decided.
-        permitted: String,
+        permitted: Name,
         /// Tool that tried to use the permit.
         used_by: String,
     },
     /// The call would start after the end of the permit.
-    #[error("the permit expired at {expires}, the call would have started at {started}")]
+    #[error("the permit expired at {expires} ms, the call would have started at {started} ms")]
     Expired {
         /// End of the permit.
-        expires: UnixMillis,
+        expires: Millis,
         /// When the tool was started.
-        started: UnixMillis,
+        started: Millis,
     },
     /// The decision named no path.
     #[error("the permit names no path")]
@@ -183,55 +136,59 @@ pub enum PermitError {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::*;
 
-    fn permit() -> Permit {
-        Permit::for_test(PermitTerms {
-            decision: 7,
-            tool: "read".to_owned(),
+    type TestResult = Result<(), Box<dyn Error>>;
+
+    fn permit() -> Result<Permit, Box<dyn Error>> {
+        Ok(Permit::for_test(PermitTerms {
+            decision: Seq::new(7)?,
+            tool: Name::new("read")?,
             arguments: br#"{"path":"a"}"#.as_slice().into(),
             path: None,
             workspace: PathBuf::from("/w"),
-            agent: AgentId::introduced_at(3),
-            expires: UnixMillis::new(1_000),
-        })
+            agent: Seq::new(3)?,
+            expires: Millis::new(1_000)?,
+        }))
     }
 
     #[test]
-    fn permit_is_refused_to_another_tool() {
-        let refused = permit().redeem("write", UnixMillis::new(1)).err();
-        assert_eq!(
-            refused,
-            Some(PermitError::OtherTool {
-                permitted: "read".to_owned(),
-                used_by: "write".to_owned()
-            })
-        );
-    }
-
-    #[test]
-    fn permit_is_refused_after_its_end() {
-        let refused = permit().redeem("read", UnixMillis::new(1_001)).err();
-        assert_eq!(
-            refused,
-            Some(PermitError::Expired {
-                expires: UnixMillis::new(1_000),
-                started: UnixMillis::new(1_001)
-            })
-        );
-    }
-
-    #[test]
-    fn permit_is_good_at_its_last_millisecond() -> Result<(), PermitError> {
-        let call = permit().redeem("read", UnixMillis::new(1_000))?;
-        assert_eq!(call.arguments(), br#"{"path":"a"}"#);
-        assert_eq!(call.agent().seq(), 3);
+    fn permit_is_refused_to_another_tool() -> TestResult {
+        let refused = permit()?.redeem("write", Millis::new(1)?).err();
+        let expected = PermitError::OtherTool {
+            permitted: Name::new("read")?,
+            used_by: "write".to_owned(),
+        };
+        assert_eq!(refused, Some(expected));
         Ok(())
     }
 
     #[test]
-    fn permit_without_path_gives_no_path() -> Result<(), PermitError> {
-        let call = permit().redeem("read", UnixMillis::new(1))?;
+    fn permit_is_refused_after_its_end() -> TestResult {
+        let refused = permit()?.redeem("read", Millis::new(1_001)?).err();
+        assert_eq!(
+            refused,
+            Some(PermitError::Expired {
+                expires: Millis::new(1_000)?,
+                started: Millis::new(1_001)?
+            })
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn permit_is_good_at_its_last_millisecond() -> TestResult {
+        let call = permit()?.redeem("read", Millis::new(1_000)?)?;
+        assert_eq!(call.arguments(), br#"{"path":"a"}"#);
+        assert_eq!(call.agent(), Seq::new(3)?);
+        Ok(())
+    }
+
+    #[test]
+    fn permit_without_path_gives_no_path() -> TestResult {
+        let call = permit()?.redeem("read", Millis::new(1)?)?;
         assert_eq!(call.path(), Err(PermitError::NoPath));
         Ok(())
     }

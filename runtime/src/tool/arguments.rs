@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use countersign_identity::jcs::{self, JcsError};
+use countersign_verifier::projection::ARGUMENTS_BYTES_MAX;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// Longest argument object: the content of a file to be written, with room for its escapes.
-pub const ARGUMENTS_LEN_BYTES_MAX: usize = 1 << 20;
-
-/// A JSON object in JCS form, at most [`ARGUMENTS_LEN_BYTES_MAX`] bytes. It need not fit any tool.
+/// A JSON object in JCS form, at most [`ARGUMENTS_BYTES_MAX`] bytes. It need not fit any tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arguments(Box<[u8]>);
 
@@ -19,10 +18,16 @@ impl Arguments {
     /// Encodes what a model proposed.
     ///
     /// # Errors
-    /// [`ArgumentError::TooLong`]; [`ArgumentError::NotJson`] for a number that JCS cannot write.
-    pub fn from_object(object: &Map<String, Value>) -> Result<Self, ArgumentError> {
-        let bytes = serde_json_canonicalizer::to_vec(object).map_err(ArgumentError::NotJson)?;
-        refuse_length(bytes.len(), ARGUMENTS_LEN_BYTES_MAX)?;
+    /// [`ArgumentError::NotCanonical`] when there is no such form, or a longer one.
+    pub fn from_object(object: Map<String, Value>) -> Result<Self, ArgumentError> {
+        let bytes = jcs::canonicalize(&Value::Object(object))?;
+        if bytes.len() > ARGUMENTS_BYTES_MAX {
+            return Err(JcsError::TooLong {
+                len: bytes.len(),
+                max: ARGUMENTS_BYTES_MAX,
+            }
+            .into());
+        }
         Ok(Self(bytes.into()))
     }
 
@@ -87,26 +92,11 @@ impl Members {
 }
 
 fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ArgumentError> {
-    refuse_length(bytes.len(), ARGUMENTS_LEN_BYTES_MAX)?;
-    let value: Value = serde_json::from_slice(bytes).map_err(ArgumentError::NotJson)?;
-    let canonical = serde_json_canonicalizer::to_vec(&value).map_err(ArgumentError::NotJson)?;
-    // Also refuses duplicate members: only the last of them survives the way through `Value`.
-    if canonical != bytes {
-        return Err(ArgumentError::NotCanonical);
-    }
-    match value {
+    match jcs::parse_canonical_within(bytes, ARGUMENTS_BYTES_MAX)? {
         Value::Object(object) => Ok(object),
         other => Err(ArgumentError::NotAnObject {
             found: type_word(&other),
         }),
-    }
-}
-
-fn refuse_length(len: usize, max: usize) -> Result<(), ArgumentError> {
-    if len > max {
-        Err(ArgumentError::TooLong { len, max })
-    } else {
-        Ok(())
     }
 }
 
@@ -165,20 +155,9 @@ fn type_word(value: &Value) -> &'static str {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
-    /// More bytes than any call may have.
-    #[error("the arguments have {len} bytes, at most {max} are taken")]
-    TooLong {
-        /// Bytes given.
-        len: usize,
-        /// Bytes allowed.
-        max: usize,
-    },
-    /// No JSON, or a number beyond it.
-    #[error("the arguments are not JSON")]
-    NotJson(#[source] serde_json::Error),
-    /// JSON in another form than RFC 8785, or with a member twice.
-    #[error("the arguments are not in canonical form (RFC 8785)")]
-    NotCanonical,
+    /// Not JSON in its one canonical form, or beyond the limits of a document.
+    #[error("the arguments are not canonical JSON")]
+    NotCanonical(#[from] JcsError),
     /// JSON, but no object.
     #[error("the arguments are {found}, not an object")]
     NotAnObject {
@@ -263,20 +242,17 @@ mod tests {
     #[test]
     fn every_departure_is_refused_with_its_reason() {
         let cases: [(&[u8], &str); 14] = [
-            (b"", "the arguments are not JSON"),
-            (b"{", "the arguments are not JSON"),
-            (b"\xff", "the arguments are not JSON"),
+            (b"", "the arguments are not canonical JSON"),
+            (b"{", "the arguments are not canonical JSON"),
+            (b"\xff", "the arguments are not canonical JSON"),
             (
                 b"{\"new\":\"\",\"path\":\"a\"} ",
-                "the arguments are not in canonical form (RFC 8785)",
+                "the arguments are not canonical JSON",
             ),
-            (
-                b"{\"path\":\"a\",\"new\":\"\"}",
-                "the arguments are not in canonical form (RFC 8785)",
-            ),
+            (b"{\"path\":\"a\",\"new\":\"\"}", "the arguments are not canonical JSON"),
             (
                 b"{\"new\":\"\",\"path\":\"a\",\"path\":\"b\"}",
-                "the arguments are not in canonical form (RFC 8785)",
+                "the arguments are not canonical JSON",
             ),
             (b"[]", "the arguments are an array, not an object"),
             (b"null", "the arguments are null, not an object"),
@@ -304,13 +280,17 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_not_a_stack_overflow() {
         let deep = [b"{\"path\":".to_vec(), vec![b'['; 100_000]].concat();
-        assert_eq!(refusal(&deep), "the arguments are not JSON");
+        assert_eq!(refusal(&deep), "the arguments are not canonical JSON");
     }
 
     #[test]
     fn oversize_is_refused_before_parsing() {
-        let long = vec![b' '; ARGUMENTS_LEN_BYTES_MAX + 1];
-        assert!(refusal(&long).starts_with("the arguments have 1048577 bytes"));
+        let long = vec![b' '; ARGUMENTS_BYTES_MAX + 1];
+        let refused = Members::parse(&long, &PARAMETERS);
+        assert!(
+            matches!(refused, Err(ArgumentError::NotCanonical(JcsError::TooLong { .. }))),
+            "{refused:?}"
+        );
     }
 
     #[test]
@@ -319,7 +299,7 @@ mod tests {
             return Ok(());
         };
         assert_eq!(
-            Arguments::from_object(&object)?.as_bytes(),
+            Arguments::from_object(object)?.as_bytes(),
             "{\"a\":\"\u{20ac}\\n\",\"b\":1}".as_bytes()
         );
         Ok(())
@@ -328,10 +308,10 @@ mod tests {
     #[test]
     fn oversize_object_is_refused() {
         let mut object = Map::new();
-        object.insert("content".to_owned(), Value::String("x".repeat(ARGUMENTS_LEN_BYTES_MAX)));
+        object.insert("content".to_owned(), Value::String("x".repeat(ARGUMENTS_BYTES_MAX)));
         assert!(matches!(
-            Arguments::from_object(&object),
-            Err(ArgumentError::TooLong { .. })
+            Arguments::from_object(object),
+            Err(ArgumentError::NotCanonical(JcsError::TooLong { .. }))
         ));
     }
 }

@@ -4,12 +4,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use countersign_schemas::body::FinishOutcome;
+
 use super::builtin::BASH;
 use super::error::ToolError;
 use super::path::resolve;
 use super::shell::{Bounds, End, Ended, Shell};
 use super::spec::ToolSpec;
-use super::{BoxFuture, Outcome, RunContext, Tool, ToolOutput};
+use super::{BoxFuture, RunContext, Tool, ToolOutput};
 use crate::gate::Permit;
 
 /// Time for one command.
@@ -38,12 +40,11 @@ impl Bash {
     async fn run_permitted(&self, permit: Permit, context: RunContext) -> Result<ToolOutput, ToolError> {
         let call = permit.redeem(BASH.name, context.started)?;
         let members = BASH.parse(call.arguments())?;
-        let found = resolve(call.workspace(), ".")?;
-        if found.canonical() != call.workspace() {
-            let decided = call.workspace().to_owned();
+        let found = resolve(call.workspace(), ".")?.canonical().to_owned();
+        if found != call.workspace() {
             return Err(ToolError::PathChanged {
-                decided,
-                found: found.canonical().to_owned(),
+                decided: call.workspace().to_owned(),
+                found,
             });
         }
         let bounds = Bounds {
@@ -63,10 +64,10 @@ impl Bash {
         let (outcome, ending) = match ended.end {
             End::Exited(status) => exit(status),
             End::TimedOut => (
-                Outcome::Timeout,
+                FinishOutcome::Timeout,
                 Some(format!("stopped after {} s", self.time_limit.as_secs())),
             ),
-            End::Cancelled => (Outcome::Aborted, Some("interrupted".to_owned())),
+            End::Cancelled => (FinishOutcome::Aborted, Some("interrupted".to_owned())),
         };
         let mut lines = vec![ended.output.trim_end_matches('\n').to_owned()];
         if lines[0].is_empty() {
@@ -83,12 +84,12 @@ impl Bash {
     }
 }
 
-fn exit(status: ExitStatus) -> (Outcome, Option<String>) {
+fn exit(status: ExitStatus) -> (FinishOutcome, Option<String>) {
     match (status.code(), status.signal()) {
-        (Some(0), _) => (Outcome::Ok, None),
-        (Some(code), _) => (Outcome::Error, Some(format!("exit code {code}"))),
-        (None, Some(signal)) => (Outcome::Error, Some(format!("ended by signal {signal}"))),
-        (None, None) => (Outcome::Error, Some("ended without a status".to_owned())),
+        (Some(0), _) => (FinishOutcome::Ok, None),
+        (Some(code), _) => (FinishOutcome::Error, Some(format!("exit code {code}"))),
+        (None, Some(signal)) => (FinishOutcome::Error, Some(format!("ended by signal {signal}"))),
+        (None, None) => (FinishOutcome::Error, Some("ended without a status".to_owned())),
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
     async fn command_runs_in_the_workspace_and_gives_both_outputs() -> TestResult {
         let bench = Bench::new()?;
         let output = run(&bench, "pwd; echo oops >&2").await?;
-        assert_eq!(output.outcome, Outcome::Ok);
+        assert_eq!(output.outcome, FinishOutcome::Ok);
         assert!(
             output.content.contains(&bench.root.display().to_string()),
             "{}",
@@ -137,13 +138,13 @@ mod tests {
             output,
             ToolOutput {
                 content: "before\n[exit code 3]".to_owned(),
-                outcome: Outcome::Error
+                outcome: FinishOutcome::Error
             }
         );
         let output = run(&bench, "kill -TERM $$").await?;
         assert_eq!(
             (output.content.as_str(), output.outcome),
-            ("[no output]\n[ended by signal 15]", Outcome::Error)
+            ("[no output]\n[ended by signal 15]", FinishOutcome::Error)
         );
         let output = run(&bench, "no-such-program-here").await?;
         assert!(output.content.ends_with("[exit code 127]"), "{}", output.content);
@@ -207,7 +208,7 @@ mod tests {
             "echo begun; (sh -c 'sleep 1.5; touch survived') & sleep 60",
         )
         .await?;
-        assert_eq!(output.outcome, Outcome::Timeout);
+        assert_eq!(output.outcome, FinishOutcome::Timeout);
         assert!(
             output.content.starts_with("begun\n[stopped after"),
             "{}",
@@ -223,7 +224,10 @@ mod tests {
         let bench = Bench::new()?;
         let begin = Instant::now();
         let output = run(&bench, "(sleep 1; touch survived) & echo started").await?;
-        assert_eq!((output.content.as_str(), output.outcome), ("started", Outcome::Ok));
+        assert_eq!(
+            (output.content.as_str(), output.outcome),
+            ("started", FinishOutcome::Ok)
+        );
         assert!(begin.elapsed() < Duration::from_secs(1));
         assert!(!appears(&bench.root.join("survived")));
         Ok(())
@@ -258,7 +262,7 @@ mod tests {
         let output = output?;
         assert_eq!(
             (output.content.as_str(), output.outcome),
-            ("begun\n[interrupted]", Outcome::Aborted)
+            ("begun\n[interrupted]", FinishOutcome::Aborted)
         );
         assert!(!appears(&bench.root.join("survived")));
         Ok(())
@@ -289,7 +293,7 @@ mod tests {
         assert!(output.content.starts_with("first\n") && output.content.ends_with("last"));
         assert!(output.content.contains("bytes or more are left out here"));
         let output = run_for(&bench, 500, "yes").await?;
-        assert_eq!(output.outcome, Outcome::Timeout);
+        assert_eq!(output.outcome, FinishOutcome::Timeout);
         assert!(
             output.content.len() <= BASH.result_limit_bytes,
             "{}",

@@ -1,8 +1,9 @@
 //! The fixed table of built-in tools (authority-v1 §7): their names, arguments and effects are part of the law.
 
+use countersign_schemas::body::Effects;
+
 use super::arguments::{Emptiness, Parameter};
 use super::bash::{self, Bash};
-use super::effects::Effects;
 use super::file_tool::FileTool;
 use super::path::PATH_LEN_BYTES_MAX;
 use super::shell::Shell;
@@ -123,7 +124,7 @@ pub static EDIT: ToolSpec = ToolSpec {
         ),
         possibly_empty("new", "The text to stand in its place.", CONTENT_LEN_BYTES_MAX),
     ],
-    effects: Effects::READ.and(Effects::WRITE),
+    effects: Effects::READ.union(Effects::WRITE),
     concurrency: Concurrency::Exclusive,
     resource: PATH_RESOURCE,
     result_limit_bytes: LINES_LIMIT_BYTES,
@@ -136,9 +137,9 @@ pub static BASH: ToolSpec = ToolSpec {
                   afterwards.",
     parameters: &[required("command", "The command.", COMMAND_LEN_BYTES_MAX)],
     effects: Effects::READ
-        .and(Effects::WRITE)
-        .and(Effects::EXECUTE)
-        .and(Effects::NETWORK),
+        .union(Effects::WRITE)
+        .union(Effects::EXECUTE)
+        .union(Effects::NETWORK),
     concurrency: Concurrency::Exclusive,
     resource: Resource::Command { argument: "command" },
     result_limit_bytes: 64 << 10,
@@ -236,11 +237,13 @@ mod tests {
     use std::collections::HashSet;
     use std::error::Error;
 
-    use data_encoding::HEXLOWER;
+    use countersign_identity::jcs;
+    use countersign_schemas::digest::Digest;
+    use countersign_verifier::projection::{TOOLS, ToolKind};
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::tool::spec::{Subject, toolset_digest};
+    use crate::tool::spec::toolset_digest;
     use crate::tool::{ArgumentError, Arguments};
 
     /// Arguments with the name of each parameter as its value.
@@ -251,31 +254,28 @@ mod tests {
             .collect()
     }
 
-    fn parse(spec: &ToolSpec, object: &Map<String, Value>) -> Result<(), ArgumentError> {
+    fn parse(spec: &ToolSpec, object: Map<String, Value>) -> Result<(), ArgumentError> {
         spec.parse(Arguments::from_object(object)?.as_bytes()).map(drop)
     }
 
     #[test]
-    fn table_is_that_of_authority_v1() {
-        let table: Vec<(&str, Vec<&str>, u64)> = BUILTIN
-            .iter()
-            .map(|spec| {
-                let names = spec.parameters.iter().map(|parameter| parameter.name).collect();
-                (spec.name, names, spec.effects.bits())
-            })
-            .collect();
-        let expected = vec![
-            ("read", vec!["path"], 1),
-            ("list", vec!["path"], 1),
-            ("glob", vec!["pattern"], 1),
-            ("grep", vec!["pattern", "path"], 1),
-            ("write", vec!["path", "content"], 2),
-            ("edit", vec!["path", "old", "new"], 3),
-            ("bash", vec!["command"], 15),
-            ("agent", vec!["type", "name", "task"], 16),
-            ("advisor", vec!["question"], 32),
-        ];
-        assert_eq!(table, expected);
+    fn table_is_that_of_the_law() {
+        let resource = |kind| match kind {
+            ToolKind::File => Resource::Path { argument: "path" },
+            ToolKind::Workspace => Resource::Workspace,
+            ToolKind::Command => Resource::Command { argument: "command" },
+            ToolKind::Delegate => Resource::AgentType { argument: "type" },
+            ToolKind::Consult => Resource::Advisor,
+        };
+        assert_eq!(BUILTIN.len(), TOOLS.len());
+        for (spec, law) in BUILTIN.iter().zip(&TOOLS) {
+            let arguments: Vec<_> = spec.parameters.iter().map(|parameter| parameter.name).collect();
+            assert_eq!(
+                (spec.name, spec.effects, arguments.as_slice()),
+                (law.name, law.effects, law.arguments)
+            );
+            assert_eq!(spec.resource, resource(law.kind), "{}", spec.name);
+        }
     }
 
     #[test]
@@ -288,38 +288,18 @@ mod tests {
     }
 
     #[test]
-    fn subject_is_found_where_the_declaration_says() -> Result<(), Box<dyn Error>> {
-        let expected = [
-            Subject::Path("path".to_owned()),
-            Subject::Path("path".to_owned()),
-            Subject::Workspace,
-            Subject::Path("path".to_owned()),
-            Subject::Path("path".to_owned()),
-            Subject::Path("path".to_owned()),
-            Subject::Command("command".to_owned()),
-            Subject::AgentType("type".to_owned()),
-            Subject::Advisor,
-        ];
-        for (spec, expected) in BUILTIN.iter().zip(expected) {
-            let bytes = Arguments::from_object(&arguments(spec))?;
-            assert_eq!(spec.subject(bytes.as_bytes())?, expected, "{}", spec.name);
-        }
-        Ok(())
-    }
-
-    #[test]
     fn each_argument_is_needed_text_and_bounded() -> Result<(), Box<dyn Error>> {
         for spec in BUILTIN {
-            parse(spec, &arguments(spec))?;
+            parse(spec, arguments(spec))?;
             for parameter in spec.parameters {
                 let with = |value: Value| {
                     let mut changed = arguments(spec);
                     changed.insert(parameter.name.to_owned(), value);
-                    parse(spec, &changed)
+                    parse(spec, changed)
                 };
                 let mut without = arguments(spec);
                 without.remove(parameter.name);
-                assert!(matches!(parse(spec, &without), Err(ArgumentError::Missing { .. })));
+                assert!(matches!(parse(spec, without), Err(ArgumentError::Missing { .. })));
                 assert!(matches!(with(json!(["x"])), Err(ArgumentError::NotText { .. })));
                 let long = "x".repeat(parameter.len_bytes_max + 1);
                 assert!(matches!(with(json!(long)), Err(ArgumentError::MemberTooLong { .. })));
@@ -327,7 +307,7 @@ mod tests {
             }
             let mut more = arguments(spec);
             more.insert("timeout".to_owned(), json!("1"));
-            assert!(matches!(parse(spec, &more), Err(ArgumentError::Unknown { .. })));
+            assert!(matches!(parse(spec, more), Err(ArgumentError::Unknown { .. })));
         }
         Ok(())
     }
@@ -364,7 +344,7 @@ mod tests {
         let digests: HashSet<_> = BUILTIN.iter().map(|spec| spec.digest()).collect();
         assert_eq!(digests.len(), BUILTIN.len());
         let wider = ToolSpec {
-            effects: Effects::READ.and(Effects::NETWORK),
+            effects: Effects::READ.union(Effects::NETWORK),
             ..READ.clone()
         };
         assert_ne!(wider.digest(), READ.digest());
@@ -374,16 +354,12 @@ mod tests {
 
     #[test]
     fn digest_is_sha_256_over_the_canonical_descriptor() -> Result<(), Box<dyn Error>> {
-        use sha2::{Digest, Sha256};
-        let canonical = serde_json_canonicalizer::to_string(&READ.descriptor_json())?;
+        let canonical = String::from_utf8(jcs::canonicalize(&READ.descriptor_json())?)?;
         assert!(
             canonical.starts_with(r#"{"concurrency":"read-only","description":"#),
             "{canonical}"
         );
-        assert_eq!(
-            HEXLOWER.encode(&READ.digest()),
-            HEXLOWER.encode(&Sha256::digest(canonical))
-        );
+        assert_eq!(READ.digest(), Digest::sha256(canonical.as_bytes()));
         Ok(())
     }
 }

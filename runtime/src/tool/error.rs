@@ -5,12 +5,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use countersign_schemas::body::FinishOutcome;
 use thiserror::Error;
 
+use super::ToolOutput;
 use super::arguments::ArgumentError;
 use super::open::FileError;
 use super::path::PathError;
-use super::{Outcome, ToolOutput};
 use crate::gate::PermitError;
 
 /// Why a call did not do what it was asked to. Nothing was changed, unless the variant says otherwise.
@@ -78,11 +79,11 @@ pub enum ToolError {
 impl ToolError {
     /// The outcome to record.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FinishOutcome {
         match self {
-            Self::TimedOut { .. } => Outcome::Timeout,
-            Self::Cancelled => Outcome::Aborted,
-            _ => Outcome::Error,
+            Self::TimedOut { .. } => FinishOutcome::Timeout,
+            Self::Cancelled => FinishOutcome::Aborted,
+            _ => FinishOutcome::Error,
         }
     }
 }

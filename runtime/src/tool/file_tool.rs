@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_schemas::body::FinishOutcome;
+use countersign_schemas::number::Seq;
+use countersign_verifier::projection::lexical_path;
+
 use super::arguments::{ArgumentError, Members};
 use super::cancel::Stop;
 use super::error::ToolError;
 use super::limit::cut;
 use super::path::resolve;
 use super::read_log::ReadLog;
-use super::spec::{Subject, ToolSpec};
-use super::{BoxFuture, Outcome, RunContext, Tool, ToolOutput};
-use crate::gate::{AgentId, Permit, PermittedCall};
+use super::spec::ToolSpec;
+use super::{BoxFuture, RunContext, Tool, ToolOutput};
+use crate::gate::{Permit, PermitError, PermittedCall};
 
 /// Time for one call; a search through a large tree is the slowest.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -36,7 +40,7 @@ impl Tool for FileTool {
             let content = worked.map_err(ToolError::Panicked)??;
             Ok(ToolOutput {
                 content: cut(content, self.spec.result_limit_bytes),
-                outcome: Outcome::Ok,
+                outcome: FinishOutcome::Ok,
             })
         })
     }
@@ -70,7 +74,7 @@ impl FileCall {
         self.members.text(argument)
     }
 
-    pub(super) fn agent(&self) -> AgentId {
+    pub(super) fn agent(&self) -> Seq {
         self.call.agent()
     }
 
@@ -97,10 +101,8 @@ impl FileCall {
     }
 
     fn leads_to(&self) -> Result<PathBuf, ToolError> {
-        let given = match self.spec.subject(self.call.arguments())? {
-            Subject::Path(given) => given,
-            _ => ".".to_owned(),
-        };
-        Ok(resolve(self.workspace(), &given)?.canonical().to_owned())
+        let workspace = self.workspace().to_str().ok_or(PermitError::NoPath)?;
+        let lexical = lexical_path(self.spec.name, self.call.arguments(), workspace).ok_or(PermitError::NoPath)?;
+        Ok(resolve(self.workspace(), &lexical)?.canonical().to_owned())
     }
 }

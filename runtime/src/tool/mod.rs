@@ -10,7 +10,6 @@ mod bash;
 mod builtin;
 mod cancel;
 mod edit;
-mod effects;
 mod error;
 mod file_tool;
 mod glob;
@@ -32,18 +31,20 @@ mod write;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::gate::{Permit, UnixMillis};
+use countersign_schemas::body::FinishOutcome;
+use countersign_schemas::number::Millis;
 
-pub use arguments::{ARGUMENTS_LEN_BYTES_MAX, ArgumentError, Arguments, Emptiness, Members, Parameter};
+use crate::gate::Permit;
+
+pub use arguments::{ArgumentError, Arguments, Emptiness, Members, Parameter};
 pub use builtin::{ADVISOR, AGENT, BASH, BUILTIN, EDIT, GLOB, GREP, LIST, READ, Toolbox, WRITE};
 pub use cancel::{Cancel, Canceller, cancellation};
-pub use effects::Effects;
 pub use error::{EditError, ToolError};
 pub use open::FileError;
-pub use path::{PATH_LEN_BYTES_MAX, PathError, Resolved, is_secret_name, resolve};
+pub use path::{PathError, Resolved, resolve};
 pub use read_log::ReadLog;
 pub use shell::Shell;
-pub use spec::{Concurrency, Resource, Subject, ToolSpec, toolset_digest};
+pub use spec::{Concurrency, Resource, ToolSpec, toolset_digest};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -67,7 +68,7 @@ pub trait Tool: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct RunContext {
     /// Time at which the call starts, as `action.finished` will state it. A permit that has expired by then is refused.
-    pub started: UnixMillis,
+    pub started: Millis,
     /// Raised when the run is interrupted.
     pub cancel: Cancel,
     /// Which file contents the agents of this session have seen.
@@ -79,32 +80,6 @@ pub struct RunContext {
 pub struct ToolOutput {
     /// The text the agent sees, and the bytes `action.finished` commits to.
     pub content: String,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// How a call ended; the first four outcomes of `action.finished`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what it was asked to.
-    Ok,
-    /// It ran, or refused to, and says why.
-    Error,
-    /// Its time was up.
-    Timeout,
-    /// The run was interrupted.
-    Aborted,
-}
-
-impl Outcome {
-    /// The word of statement-v1.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Timeout => "timeout",
-            Self::Aborted => "aborted",
-        }
-    }
+    /// How it ended; never `unknown`.
+    pub outcome: FinishOutcome,
 }

@@ -18,11 +18,12 @@ pub(super) fn read(call: &FileCall) -> Result<String, ToolError> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use countersign_schemas::body::FinishOutcome;
     use serde_json::json;
 
     use crate::gate::PermitError;
     use crate::tool::test_support::{Bench, LEAD, TestResult};
-    use crate::tool::{ArgumentError, FileError, Outcome, READ, ToolError, ToolOutput};
+    use crate::tool::{ArgumentError, FileError, READ, ToolError, ToolOutput};
 
     #[tokio::test]
     async fn content_is_given_as_it_is() -> TestResult {
@@ -33,7 +34,7 @@ mod tests {
             output,
             ToolOutput {
                 content: "caf\u{e9}\n\n".to_owned(),
-                outcome: Outcome::Ok
+                outcome: FinishOutcome::Ok
             }
         );
         Ok(())
@@ -80,7 +81,7 @@ mod tests {
         let bench = Bench::new()?;
         bench.put("a", "a")?;
         bench.put("b", "b")?;
-        let permit = bench.permit_for(LEAD, &READ, br#"{"path":"a"}"#, Some(bench.root.join("b")));
+        let permit = bench.permit_for(LEAD, &READ, br#"{"path":"a"}"#, Some(bench.root.join("b")))?;
         let refused = bench.run("read", permit).await;
         assert!(matches!(refused, Err(ToolError::PathChanged { .. })), "{refused:?}");
         Ok(())
@@ -90,7 +91,7 @@ mod tests {
     async fn permit_without_a_path_or_for_another_tool_is_refused() -> TestResult {
         let bench = Bench::new()?;
         bench.put("a", "a")?;
-        let permit = bench.permit_for(LEAD, &READ, br#"{"path":"a"}"#, None);
+        let permit = bench.permit_for(LEAD, &READ, br#"{"path":"a"}"#, None)?;
         let refused = bench.run("read", permit).await;
         assert!(
             matches!(refused, Err(ToolError::Permit(PermitError::NoPath))),
@@ -117,10 +118,10 @@ mod tests {
             let refused = bench.call(&READ, arguments).await?;
             assert!(matches!(refused, Err(ToolError::Arguments(_))), "{refused:?}");
         }
-        let permit = bench.permit_for(LEAD, &READ, b"{\"path\": \"a\"}", None);
+        let permit = bench.permit_for(LEAD, &READ, b"{\"path\": \"a\"}", None)?;
         let refused = bench.run("read", permit).await;
         assert!(
-            matches!(refused, Err(ToolError::Arguments(ArgumentError::NotCanonical))),
+            matches!(refused, Err(ToolError::Arguments(ArgumentError::NotCanonical(_)))),
             "{refused:?}"
         );
         Ok(())
@@ -137,7 +138,7 @@ mod tests {
         ] {
             let refused = bench.call(&READ, json!({ "path": path })).await?;
             let output = refused.unwrap_or_else(ToolOutput::from);
-            assert_eq!(output.outcome, Outcome::Error);
+            assert_eq!(output.outcome, FinishOutcome::Error);
             assert!(output.content.contains(reason), "{}", output.content);
         }
         Ok(())
@@ -172,7 +173,7 @@ mod tests {
         bench.put("a", "a")?;
         bench.canceller.cancel();
         let refused = bench.call(&READ, json!({"path": "a"})).await?;
-        assert_eq!(refused.unwrap_or_else(ToolOutput::from).outcome, Outcome::Aborted);
+        assert_eq!(refused.unwrap_or_else(ToolOutput::from).outcome, FinishOutcome::Aborted);
         Ok(())
     }
 }

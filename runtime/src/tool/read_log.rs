@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
+use countersign_schemas::digest::Digest;
+use countersign_schemas::number::Seq;
 
-use crate::gate::AgentId;
-
-/// Remembers, for a session, the digest of the content each agent last saw in full. An edit on anything else would be
+/// Remembers, for a session, agent by agent (by the `seq` of its introduction), the digest of the content each agent last saw in full. An edit on anything else would be
 /// made blind.
 #[derive(Debug, Default)]
-pub struct ReadLog(Mutex<HashMap<(AgentId, PathBuf), [u8; 32]>>);
+pub struct ReadLog(Mutex<HashMap<(Seq, PathBuf), Digest>>);
 
 /// How the present content of a file compares with what an agent has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +22,13 @@ pub(super) enum Knowledge {
 
 impl ReadLog {
     /// Notes that `agent` has seen, or written, all of `content` at the canonical path `path`.
-    pub(super) fn note(&self, agent: AgentId, path: &Path, content: &str) {
+    pub(super) fn note(&self, agent: Seq, path: &Path, content: &str) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert((agent, path.to_owned()), digest(content));
     }
 
     /// Compares the present `content` with what `agent` last saw at `path`.
-    pub(super) fn knowledge(&self, agent: AgentId, path: &Path, content: &str) -> Knowledge {
+    pub(super) fn knowledge(&self, agent: Seq, path: &Path, content: &str) -> Knowledge {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get(&(agent, path.to_owned())) {
             None => Knowledge::Unread,
@@ -39,14 +38,14 @@ impl ReadLog {
     }
 
     /// Forgets everything about an agent that has stopped.
-    pub fn forget(&self, agent: AgentId) {
+    pub fn forget(&self, agent: Seq) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|(reader, _), _| *reader != agent);
     }
 }
 
-fn digest(content: &str) -> [u8; 32] {
-    Sha256::digest(content).into()
+fn digest(content: &str) -> Digest {
+    Digest::sha256(content.as_bytes())
 }
 
 #[cfg(test)]
@@ -56,7 +55,7 @@ mod tests {
     #[test]
     fn knowledge_is_per_agent_and_per_content() {
         let log = ReadLog::default();
-        let (lead, scout) = (AgentId::introduced_at(1), AgentId::introduced_at(2));
+        let (lead, scout) = (Seq::clamped(1), Seq::clamped(2));
         let path = Path::new("/w/a");
         assert_eq!(log.knowledge(lead, path, "x"), Knowledge::Unread);
         log.note(lead, path, "x");

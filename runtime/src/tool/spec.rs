@@ -1,10 +1,11 @@
 //! What a tool declares about itself. Nothing has a default: a tool that does not say is a tool that does not exist.
 
+use countersign_identity::jcs;
+use countersign_schemas::body::Effects;
+use countersign_schemas::digest::Digest;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::arguments::{ArgumentError, Emptiness, Members, Parameter};
-use super::effects::Effects;
 
 /// Declaration of one tool. Its JSON form is what the model sees and what `descriptor` of a request is the digest of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,21 +59,6 @@ pub enum Resource {
     Advisor,
 }
 
-/// The resource of one call, as written in its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A path as given: relative to the workspace or absolute, nothing resolved yet.
-    Path(String),
-    /// The workspace.
-    Workspace,
-    /// The text of a command.
-    Command(String),
-    /// A type of agent.
-    AgentType(String),
-    /// The advisor.
-    Advisor,
-}
-
 impl ToolSpec {
     /// Reads argument bytes by this tool's parameters.
     ///
@@ -80,22 +66,6 @@ impl ToolSpec {
     /// Those of [`Members::parse`].
     pub fn parse(&self, arguments: &[u8]) -> Result<Members, ArgumentError> {
         Members::parse(arguments, self.parameters)
-    }
-
-    /// The resource that a call with these argument bytes is about.
-    ///
-    /// # Errors
-    /// Those of [`Members::parse`].
-    pub fn subject(&self, arguments: &[u8]) -> Result<Subject, ArgumentError> {
-        let members = self.parse(arguments)?;
-        let text = |argument| members.text(argument).map(str::to_owned);
-        Ok(match self.resource {
-            Resource::Path { argument } => Subject::Path(text(argument)?),
-            Resource::Workspace => Subject::Workspace,
-            Resource::Command { argument } => Subject::Command(text(argument)?),
-            Resource::AgentType { argument } => Subject::AgentType(text(argument)?),
-            Resource::Advisor => Subject::Advisor,
-        })
     }
 
     /// JSON Schema (2020-12) of the argument object.
@@ -118,7 +88,7 @@ impl ToolSpec {
             "name": self.name,
             "description": self.description,
             "input_schema": self.input_schema(),
-            "effects": self.effects.words(),
+            "effects": self.effects.words().collect::<Vec<_>>(),
             "concurrency": match self.concurrency {
                 Concurrency::ReadOnly => "read-only",
                 Concurrency::Exclusive => "exclusive",
@@ -131,23 +101,22 @@ impl ToolSpec {
     /// SHA-256 over the descriptor in JCS form: `descriptor` of `action.requested`. It carries no salt, so that the
     /// same tool can be recognised in two ledgers.
     #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> Digest {
         jcs_digest(&self.descriptor_json())
     }
 }
 
 /// SHA-256 over the JCS array of the descriptors, in the order given: `toolset` of `model.called`.
 #[must_use]
-pub fn toolset_digest<'a>(specs: impl IntoIterator<Item = &'a ToolSpec>) -> [u8; 32] {
+pub fn toolset_digest<'a>(specs: impl IntoIterator<Item = &'a ToolSpec>) -> Digest {
     jcs_digest(&Value::Array(
         specs.into_iter().map(ToolSpec::descriptor_json).collect(),
     ))
 }
 
-fn jcs_digest(value: &Value) -> [u8; 32] {
+fn jcs_digest(value: &Value) -> Digest {
     // Only a non-finite number or a failing writer has no JCS form, and a descriptor holds neither.
-    let bytes = serde_json_canonicalizer::to_vec(value).expect("a descriptor has a JCS form");
-    Sha256::digest(bytes).into()
+    Digest::sha256(&jcs::canonicalize(value).expect("a descriptor has a JCS form"))
 }
 
 fn parameter_schema(parameter: &Parameter) -> Value {

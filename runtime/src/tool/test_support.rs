@@ -5,6 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_schemas::body::FinishOutcome;
+use countersign_schemas::number::{Millis, Seq};
+use countersign_schemas::text::Name;
+use countersign_verifier::projection::lexical_path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,9 +17,9 @@ use super::cancel::{Cancel, Canceller, cancellation};
 use super::path::resolve;
 use super::read_log::ReadLog;
 use super::shell::Shell;
-use super::spec::{Subject, ToolSpec};
-use super::{Outcome, RunContext, ToolError, ToolOutput, Toolbox};
-use crate::gate::{AgentId, Permit, PermitTerms, UnixMillis};
+use super::spec::ToolSpec;
+use super::{RunContext, ToolError, ToolOutput, Toolbox};
+use crate::gate::{Permit, PermitTerms};
 
 pub(super) type TestResult = Result<(), Box<dyn Error>>;
 
@@ -68,7 +72,7 @@ impl Bench {
 
     pub(super) fn context(&self) -> RunContext {
         RunContext {
-            started: UnixMillis::new(1_000),
+            started: Millis::clamped(1_000),
             cancel: self.cancel.clone(),
             reads: Arc::clone(&self.reads),
         }
@@ -77,31 +81,33 @@ impl Bench {
     /// Decides a call now, as it would be recorded.
     pub(super) fn permit(&self, agent: u64, spec: &ToolSpec, arguments: &Value) -> Result<Permit, Box<dyn Error>> {
         let object = arguments.as_object().ok_or("arguments are an object")?;
-        let arguments = Arguments::from_object(object)?;
-        let given = match spec.subject(arguments.as_bytes()) {
-            Ok(Subject::Path(given)) => Some(given),
-            Ok(Subject::Workspace) => Some(".".to_owned()),
-            _ => None,
-        };
-        let path = given.map(|given| resolve(&self.root, &given)).transpose()?;
-        Ok(self.permit_for(
+        let arguments = Arguments::from_object(object.clone())?;
+        let lexical = lexical_path(spec.name, arguments.as_bytes(), &self.root.to_string_lossy());
+        let path = lexical.map(|lexical| resolve(&self.root, &lexical)).transpose()?;
+        self.permit_for(
             agent,
             spec,
             arguments.as_bytes(),
             path.map(|path| path.canonical().to_owned()),
-        ))
+        )
     }
 
-    pub(super) fn permit_for(&self, agent: u64, spec: &ToolSpec, arguments: &[u8], path: Option<PathBuf>) -> Permit {
-        Permit::for_test(PermitTerms {
-            decision: 41,
-            tool: spec.name.to_owned(),
+    pub(super) fn permit_for(
+        &self,
+        agent: u64,
+        spec: &ToolSpec,
+        arguments: &[u8],
+        path: Option<PathBuf>,
+    ) -> Result<Permit, Box<dyn Error>> {
+        Ok(Permit::for_test(PermitTerms {
+            decision: Seq::clamped(41),
+            tool: Name::new(spec.name)?,
             arguments: arguments.into(),
             path,
             workspace: self.root.clone(),
-            agent: AgentId::introduced_at(agent),
-            expires: UnixMillis::new(2_000),
-        })
+            agent: Seq::clamped(agent),
+            expires: Millis::clamped(2_000),
+        }))
     }
 
     pub(super) async fn run(&self, tool: &str, permit: Permit) -> Result<ToolOutput, ToolError> {
@@ -109,7 +115,7 @@ impl Bench {
             Some(tool) => tool.run(permit, self.context()).await,
             None => Ok(ToolOutput {
                 content: format!("no tool {tool}"),
-                outcome: Outcome::Error,
+                outcome: FinishOutcome::Error,
             }),
         }
     }

@@ -6,12 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
+use countersign_verifier::projection::is_secret_name;
 use ignore::{DirEntry, Walk, WalkBuilder};
 
 use super::cancel::Stop;
 use super::error::ToolError;
 use super::open::FileError;
-use super::path::is_secret_name;
 
 /// Most entries one call looks at.
 const ENTRIES_MAX: usize = 200_000;

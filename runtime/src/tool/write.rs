@@ -104,7 +104,7 @@ mod tests {
         fs::create_dir(bench.outside())?;
         symlink(bench.outside().join("created"), bench.root.join("link"))?;
         let inside = Some(bench.root.join("link"));
-        let permit = bench.permit_for(LEAD, &WRITE, br#"{"content":"evil","path":"link"}"#, inside);
+        let permit = bench.permit_for(LEAD, &WRITE, br#"{"content":"evil","path":"link"}"#, inside)?;
         let refused = bench.run("write", permit).await;
         assert!(matches!(refused, Err(ToolError::PathChanged { .. })), "{refused:?}");
         assert!(!bench.outside().join("created").exists());
@@ -123,7 +123,7 @@ mod tests {
             );
         }
         bench.put("file", "")?;
-        let permit = bench.permit_for(LEAD, &WRITE, br#"{"content":"x","path":"file/below"}"#, None);
+        let permit = bench.permit_for(LEAD, &WRITE, br#"{"content":"x","path":"file/below"}"#, None)?;
         assert!(matches!(bench.run("write", permit).await, Err(ToolError::Permit(_))));
         Ok(())
     }
