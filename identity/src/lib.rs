@@ -6,7 +6,9 @@
 //! entry in a ledger is not decided here: that is the law, in `countersign-verifier`.
 
 mod base58;
+pub mod binding;
 pub mod did;
+pub mod grant;
 pub mod instant;
 pub mod jcs;
 pub mod keys;
