@@ -2,9 +2,24 @@
 
 /// Vectors of other publishers; skipped by name where the folder is absent.
 mod public {
+    mod cose;
     pub(crate) mod folder;
     mod merkle;
+    mod tlog;
 }
+
+/// The file: made, extended, closed, killed, damaged and read.
+mod file {
+    mod crash;
+    mod damage;
+    mod reading;
+    pub(crate) mod rows;
+    mod writing;
+}
+
+/// Our statements as an independent COSE library sees them.
+#[path = "public/coset_agrees.rs"]
+mod coset_agrees;
 
 /// What every test here gives back, so that `?` reads well.
 type TestResult = Result<(), Box<dyn std::error::Error>>;
