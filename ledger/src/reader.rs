@@ -85,7 +85,10 @@ impl LedgerReader {
         if metadata.len() == 0 {
             return Err(ReadError::Empty { path });
         }
-        let connection = connect(&path).map_err(|error| ReadError::of_sqlite(&path, error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(&path, flags).map_err(|error| ReadError::of_opening(&path, error))?;
+        begin(&connection).map_err(|error| ReadError::of_sqlite(&path, error))?;
         match layout::fault(&connection) {
             Ok(None) => Ok(Self { connection, path }),
             Ok(Some(fault)) => Err(ReadError::of_format(&path, fault)),
@@ -124,16 +127,13 @@ impl LedgerReader {
     }
 }
 
-/// Opens the file and begins the one transaction that everything is read in.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+/// Guards the connection and begins the one transaction that everything is read in.
+fn begin(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(LOCK_WAIT)?;
     // A hostile schema may not run code, and closing may not fold somebody else's WAL.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "query_only", true)?;
-    connection.execute_batch("BEGIN")?;
-    Ok(connection)
+    connection.execute_batch("BEGIN")
 }

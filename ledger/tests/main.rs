@@ -12,6 +12,7 @@ mod public {
 mod file {
     mod crash;
     mod damage;
+    mod read_only;
     mod reading;
     pub(crate) mod rows;
     mod writing;

@@ -112,6 +112,16 @@ impl ReadError {
         }
     }
 
+    /// SQLite opens the file itself here and nothing beside it.
+    pub(super) fn of_opening(path: &Path, source: rusqlite::Error) -> Self {
+        match SqliteFault::of(&source) {
+            SqliteFault::CannotOpen | SqliteFault::ReadOnly => Self::NotPermitted {
+                path: path.to_path_buf(),
+            },
+            _ => Self::of_sqlite(path, source),
+        }
+    }
+
     pub(super) fn of_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_path_buf();
         let extended = source.sqlite_error().map(|error| error.extended_code);

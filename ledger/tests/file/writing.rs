@@ -6,7 +6,7 @@ use countersign_ledger::store::{Sqlite, Store, StoreError};
 use rusqlite::Connection;
 use tempfile::tempdir;
 
-use super::rows::{closed_ledger, count_whole, names, refused, row, rows, seq, size};
+use super::rows::{Anyhow, closed_ledger, count_whole, names, refused, row, rows, seq, size};
 use crate::TestResult;
 
 #[test]
@@ -271,7 +271,7 @@ fn open_refuses_what_is_not_a_ledger_and_leaves_it_alone() -> TestResult {
 }
 
 /// Names and bytes of all files but SQLite's index of a WAL.
-fn contents(folder: &std::path::Path) -> Result<Vec<(String, Vec<u8>)>, Box<dyn std::error::Error>> {
+fn contents(folder: &std::path::Path) -> Anyhow<Vec<(String, Vec<u8>)>> {
     let mut contents = Vec::new();
     for name in names(folder)?
         .into_iter()
