@@ -7,6 +7,7 @@
 
 mod base58;
 pub mod binding;
+pub mod credential;
 pub mod did;
 pub mod grant;
 pub mod instant;
