@@ -120,7 +120,11 @@ mod tests {
             .take_while(|line| line.starts_with('|'))
             .map(|line| line.split('|').map(str::trim).collect())
             .collect();
-        let rules: Vec<Code> = Code::ALL.iter().copied().filter(|code| code.class() != Class::Unreadable).collect();
+        let rules: Vec<Code> = Code::ALL
+            .iter()
+            .copied()
+            .filter(|code| code.class() != Class::Unreadable)
+            .collect();
         assert_eq!(table.len(), rules.len());
         for (row, code) in table.iter().zip(rules) {
             assert_eq!(row[1], code.as_str());

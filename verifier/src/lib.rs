@@ -5,5 +5,7 @@
 
 pub mod code;
 pub mod finding;
+pub mod law;
 pub mod policy;
 pub mod projection;
+pub mod visible;

@@ -95,11 +95,17 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn end_of_word(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|byte| !is_word(*byte)).map_or(bytes.len(), |len| at + len)
+    bytes[at..]
+        .iter()
+        .position(|byte| !is_word(*byte))
+        .map_or(bytes.len(), |len| at + len)
 }
 
 fn end_of_line(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |len| at + len)
+    bytes[at..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(bytes.len(), |len| at + len)
 }
 
 /// The index behind the closing quote; the end of the text where there is none.
@@ -156,7 +162,11 @@ mod tests {
 
     #[test]
     fn strings_and_comments_do_not_count() {
-        let text = policy(&format!("\"{}\\\"(\" == \"\" // {}\n", "(".repeat(100), "(".repeat(100)));
+        let text = policy(&format!(
+            "\"{}\\\"(\" == \"\" // {}\n",
+            "(".repeat(100),
+            "(".repeat(100)
+        ));
         assert_eq!(check(&text), Ok(()));
         assert_eq!(check("\"open"), Ok(()));
         assert_eq!(check("\"open\\"), Ok(()));

@@ -7,7 +7,7 @@ use super::engine::{Answer, Question, SatisfiedPermit};
 use crate::projection::CedarRequest;
 
 /// Most rules that one part names.
-pub const RULES_MAX: usize = 16;
+pub(super) const RULES_MAX: usize = 16;
 
 /// What one part says, and the policies that say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +46,17 @@ pub fn evaluate(layers: &[&LoadedLayer], request: &CedarRequest, principal_owner
         Some(question) => question.ask(layer),
         None => Answer::CouldNotEvaluate(vec!["unreadable".to_owned()]),
     };
-    let find = |wanted| layers.iter().find(|layer| layer.layer() == wanted).map(|layer| ask(layer));
-    let lower: Vec<(PolicyLayer, Answer)> =
-        layers.iter().filter(|layer| !may_permit(layer.layer())).map(|layer| (layer.layer(), ask(layer))).collect();
+    let find = |wanted| {
+        layers
+            .iter()
+            .find(|layer| layer.layer() == wanted)
+            .map(|layer| ask(layer))
+    };
+    let lower: Vec<(PolicyLayer, Answer)> = layers
+        .iter()
+        .filter(|layer| !may_permit(layer.layer()))
+        .map(|layer| (layer.layer(), ask(layer)))
+        .collect();
     PolicyParts {
         permit: permit_layers(find(PolicyLayer::Builtin), find(PolicyLayer::Organisation)),
         lower: (!lower.is_empty()).then(|| lower_layers(&lower)),
@@ -68,9 +76,16 @@ fn collect<'a>(
     answers: impl IntoIterator<Item = (PolicyLayer, &'a Answer)>,
     select: impl Fn(&'a Answer) -> Option<&'a Vec<String>>,
 ) -> Option<Vec<String>> {
-    let picked: Vec<(PolicyLayer, &Vec<String>)> =
-        answers.into_iter().filter_map(|(layer, answer)| select(answer).map(|names| (layer, names))).collect();
-    (!picked.is_empty()).then(|| picked.into_iter().flat_map(|(layer, names)| rules(layer, names)).collect())
+    let picked: Vec<(PolicyLayer, &Vec<String>)> = answers
+        .into_iter()
+        .filter_map(|(layer, answer)| select(answer).map(|names| (layer, names)))
+        .collect();
+    (!picked.is_empty()).then(|| {
+        picked
+            .into_iter()
+            .flat_map(|(layer, names)| rules(layer, names))
+            .collect()
+    })
 }
 
 /// The strictest two results, which are the same for upper and lower layers.
@@ -93,13 +108,18 @@ fn refusal(answers: &[(PolicyLayer, &Answer)]) -> Option<PartResult> {
 fn permit_layers(builtin: Option<Answer>, organisation: Option<Answer>) -> PartResult {
     let builtin = builtin.unwrap_or_else(|| Answer::CouldNotEvaluate(vec!["absent".to_owned()]));
     let organisation = organisation.unwrap_or(Answer::Silent);
-    let answers = [(PolicyLayer::Builtin, &builtin), (PolicyLayer::Organisation, &organisation)];
+    let answers = [
+        (PolicyLayer::Builtin, &builtin),
+        (PolicyLayer::Organisation, &organisation),
+    ];
     if let Some(refusal) = refusal(&answers) {
         return refusal;
     }
     let above = permits(&organisation);
     // What the organisation permits takes the place of the defaults, never of the other asks of layer 0.
-    let below = permits(&builtin).iter().filter(|permit| above.is_empty() || !permit.is_default);
+    let below = permits(&builtin)
+        .iter()
+        .filter(|permit| above.is_empty() || !permit.is_default);
     let counted: Vec<(PolicyLayer, &SatisfiedPermit)> = (below.map(|permit| (PolicyLayer::Builtin, permit)))
         .chain(above.iter().map(|permit| (PolicyLayer::Organisation, permit)))
         .collect();

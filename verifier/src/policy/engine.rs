@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    Authorizer, AuthorizationError, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
     PolicySet, Request, RestrictedExpression,
 };
 
@@ -53,7 +53,12 @@ impl Question {
         let principal = uid("Agent", &request.principal.id)?;
         let owner = uid("Principal", principal_owner)?;
         let resource = uid(request.resource.type_name(), request.resource.id())?;
-        let agent = Entity::new(principal.clone(), agent_attributes(request)?, HashSet::from([owner.clone()])).ok()?;
+        let agent = Entity::new(
+            principal.clone(),
+            agent_attributes(request)?,
+            HashSet::from([owner.clone()]),
+        )
+        .ok()?;
         let subject = Entity::new(resource.clone(), resource_attributes(&request.resource), HashSet::new()).ok()?;
         let owner = Entity::new_no_attrs(owner, HashSet::new());
         let entities = ACTIONS.clone().add_entities([agent, subject, owner], None).ok()?;
@@ -70,7 +75,11 @@ impl Question {
             Content::Policies(set) => set,
         };
         let response = Authorizer::new().is_authorized(&self.request, set, &self.entities);
-        let failed: Vec<String> = response.diagnostics().errors().map(|error| failed_policy(set, error)).collect();
+        let failed: Vec<String> = response
+            .diagnostics()
+            .errors()
+            .map(|error| failed_policy(set, error))
+            .collect();
         if !failed.is_empty() {
             return Answer::CouldNotEvaluate(failed);
         }
@@ -88,7 +97,10 @@ fn failed_policy(set: &PolicySet, error: &AuthorizationError) -> String {
     match error {
         AuthorizationError::PolicyEvaluationError(error) => LoadedLayer::rule_name(set, error.policy_id()),
         // The enum may grow; a failure without a policy still is a failure.
-        #[allow(unreachable_patterns, reason = "the enum is non-exhaustive in later versions of Cedar")]
+        #[allow(
+            unreachable_patterns,
+            reason = "the enum is non-exhaustive in later versions of Cedar"
+        )]
         _ => "unreadable".to_owned(),
     }
 }
@@ -117,7 +129,10 @@ fn long(value: u64) -> Option<RestrictedExpression> {
 }
 
 fn attributes<const N: usize>(pairs: [(&str, RestrictedExpression); N]) -> Attributes {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn agent_attributes(request: &CedarRequest) -> Option<Attributes> {
@@ -149,7 +164,10 @@ fn context(request: &CedarRequest) -> Option<Context> {
     let pairs = attributes([
         ("mode", text(&context.mode)),
         ("workspace", text(&context.workspace)),
-        ("effects", RestrictedExpression::new_set(context.effects.iter().map(|word| text(word)))),
+        (
+            "effects",
+            RestrictedExpression::new_set(context.effects.iter().map(|word| text(word))),
+        ),
         ("calls_left", long(context.calls_left)?),
         ("time_ms", long(context.time_ms)?),
         ("advised", RestrictedExpression::new_bool(context.advised)),

@@ -86,7 +86,7 @@ pub struct LoadedLayer {
 
 #[derive(Debug)]
 enum Content {
-    Policies(PolicySet),
+    Policies(Box<PolicySet>),
     Empty,
     Unreadable,
 }
@@ -108,19 +108,30 @@ impl LoadedLayer {
         bounds::check(policies)?;
         let set = PolicySet::from_str(policies).map_err(|errors| syntax_error(policies, &errors))?;
         if let Some(template) = set.templates().next() {
-            return Err(PolicyError::Template(template.annotation("id").unwrap_or(template.id().as_ref()).to_owned()));
+            return Err(PolicyError::Template(
+                template.annotation("id").unwrap_or(template.id().as_ref()).to_owned(),
+            ));
         }
         if set.is_empty() {
-            return Ok(Self { layer, content: Content::Empty });
+            return Ok(Self {
+                layer,
+                content: Content::Empty,
+            });
         }
         validate(policies, &set)?;
-        Ok(Self { layer, content: Content::Policies(set) })
+        Ok(Self {
+            layer,
+            content: Content::Policies(Box::new(set)),
+        })
     }
 
     /// A layer whose texts were adopted although they cannot be loaded: it answers could-not-evaluate, rule `unreadable`.
     #[must_use]
     pub fn unreadable(layer: PolicyLayer) -> Self {
-        Self { layer, content: Content::Unreadable }
+        Self {
+            layer,
+            content: Content::Unreadable,
+        }
     }
 
     /// Which layer this is.
@@ -161,18 +172,32 @@ fn validate(text: &str, set: &PolicySet) -> Result<(), PolicyError> {
     };
     let (line, column) = place(text, error);
     let id = error.policy_id();
-    let policy = set.annotation(id, "id").map_or_else(|| id.to_string(), ToOwned::to_owned);
-    Err(PolicyError::Validation { line, column, policy, message: message_of(error) })
+    let policy = set
+        .annotation(id, "id")
+        .map_or_else(|| id.to_string(), ToOwned::to_owned);
+    Err(PolicyError::Validation {
+        line,
+        column,
+        policy,
+        message: message_of(error),
+    })
 }
 
 fn syntax_error(text: &str, errors: &cedar_policy::ParseErrors) -> PolicyError {
     let (line, column) = place(text, errors);
-    PolicyError::Syntax { line, column, message: message_of(errors) }
+    PolicyError::Syntax {
+        line,
+        column,
+        message: message_of(errors),
+    }
 }
 
 /// What Cedar says, on one line, with its advice where it has any.
 fn message_of(error: &(impl Diagnostic + ?Sized)) -> String {
-    let label = error.labels().and_then(|mut labels| labels.next()).and_then(|label| label.label().map(ToOwned::to_owned));
+    let label = error
+        .labels()
+        .and_then(|mut labels| labels.next())
+        .and_then(|label| label.label().map(ToOwned::to_owned));
     let help = error.help().map(|help| help.to_string());
     let mut message = error.to_string();
     for addition in [label, help].into_iter().flatten() {
@@ -185,10 +210,16 @@ fn message_of(error: &(impl Diagnostic + ?Sized)) -> String {
 
 /// Line and column, both from 1, of the first place that `error` points at.
 fn place(text: &str, error: &(impl Diagnostic + ?Sized)) -> (usize, usize) {
-    let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
+    let offset = error
+        .labels()
+        .and_then(|mut labels| labels.next())
+        .map_or(0, |label| label.offset());
     let before = text.get(..offset).unwrap_or("");
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }
 
 #[cfg(test)]

@@ -71,10 +71,22 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// The observation for what cannot be told: commands, and whatever the gatekeeper could not look at.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            place: Place::Unknown,
+            real_path: String::new(),
+        }
+    }
+
     /// The observation for a resource without a place: agents, advisors and tools that touch no file.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { place: Place::None, real_path: String::new() }
+        Self {
+            place: Place::None,
+            real_path: String::new(),
+        }
     }
 }
 
@@ -214,8 +226,19 @@ struct Tagged {
 
 impl From<CedarRequest> for Tagged {
     fn from(request: CedarRequest) -> Self {
-        let CedarRequest { action, context, principal, resource } = request;
-        Self { action, context, principal, resource, schema: SCHEMA_NAME.to_owned() }
+        let CedarRequest {
+            action,
+            context,
+            principal,
+            resource,
+        } = request;
+        Self {
+            action,
+            context,
+            principal,
+            resource,
+            schema: SCHEMA_NAME.to_owned(),
+        }
     }
 }
 
@@ -223,11 +246,22 @@ impl TryFrom<Tagged> for CedarRequest {
     type Error = String;
 
     fn try_from(tagged: Tagged) -> Result<Self, String> {
-        let Tagged { action, context, principal, resource, schema } = tagged;
+        let Tagged {
+            action,
+            context,
+            principal,
+            resource,
+            schema,
+        } = tagged;
         if schema != SCHEMA_NAME {
             return Err(format!("schema is {schema}, not {SCHEMA_NAME}"));
         }
-        Ok(Self { action, context, principal, resource })
+        Ok(Self {
+            action,
+            context,
+            principal,
+            resource,
+        })
     }
 }
 
@@ -235,20 +269,42 @@ impl TryFrom<Tagged> for CedarRequest {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 enum FlatResource {
-    File { id: String, path: String, relative: String, name: String },
-    Command { id: String, command: String },
-    AgentType { id: String, name: String },
-    Advisor { id: String },
-    Tool { id: String },
+    File {
+        id: String,
+        path: String,
+        relative: String,
+        name: String,
+    },
+    Command {
+        id: String,
+        command: String,
+    },
+    AgentType {
+        id: String,
+        name: String,
+    },
+    Advisor {
+        id: String,
+    },
+    Tool {
+        id: String,
+    },
 }
 
 impl From<Resource> for FlatResource {
     fn from(resource: Resource) -> Self {
         match resource {
-            Resource::File { path, relative, name } => Self::File { id: path.clone(), path, relative, name },
+            Resource::File { path, relative, name } => Self::File {
+                id: path.clone(),
+                path,
+                relative,
+                name,
+            },
             Resource::Command { id, command } => Self::Command { id, command },
             Resource::AgentType { id, name } => Self::AgentType { id, name },
-            Resource::Advisor => Self::Advisor { id: "advisor".to_owned() },
+            Resource::Advisor => Self::Advisor {
+                id: "advisor".to_owned(),
+            },
             Resource::Tool { id } => Self::Tool { id },
         }
     }
@@ -260,7 +316,9 @@ impl TryFrom<FlatResource> for Resource {
     fn try_from(flat: FlatResource) -> Result<Self, String> {
         Ok(match flat {
             FlatResource::File { id, path, .. } if id != path => return Err("the id of a file is its path".to_owned()),
-            FlatResource::File { path, relative, name, .. } => Self::File { path, relative, name },
+            FlatResource::File {
+                path, relative, name, ..
+            } => Self::File { path, relative, name },
             FlatResource::Command { id, command } => Self::Command { id, command },
             FlatResource::AgentType { id, name } => Self::AgentType { id, name },
             FlatResource::Advisor { id } if id != "advisor" => return Err("the advisor's id is advisor".to_owned()),

@@ -25,8 +25,8 @@ pub const PROJECTION_NAME: &str = "countersign/1 projection 1; analyser paths 1"
 
 /// SHA-256 of [`PROJECTION_NAME`]: the `projection` of every decision that this code makes or judges.
 pub const PROJECTION_DIGEST: [u8; 32] = [
-    0x74, 0xf1, 0x42, 0x34, 0x11, 0x4b, 0x0d, 0x55, 0x3c, 0xdb, 0x26, 0x90, 0x89, 0x8f, 0xae, 0xbe,
-    0x1c, 0xea, 0xf5, 0xa5, 0xfd, 0x5b, 0x87, 0x19, 0xe0, 0x27, 0x9b, 0xc0, 0x75, 0x94, 0xec, 0xcc,
+    0x74, 0xf1, 0x42, 0x34, 0x11, 0x4b, 0x0d, 0x55, 0x3c, 0xdb, 0x26, 0x90, 0x89, 0x8f, 0xae, 0xbe, 0x1c, 0xea, 0xf5,
+    0xa5, 0xfd, 0x5b, 0x87, 0x19, 0xe0, 0x27, 0x9b, 0xc0, 0x75, 0x94, 0xec, 0xcc,
 ];
 
 /// Largest argument document that is projected, in bytes.
@@ -93,9 +93,17 @@ pub fn project(input: ProjectionInput<'_>) -> Result<CedarRequest, ProjectionErr
     let (action, resource) = match tool_profile(input.tool) {
         Some(profile) => {
             let arguments = string_arguments(profile, &arguments)?;
-            (profile.name.to_owned(), resource(profile.kind, &arguments, input.workspace))
+            (
+                profile.name.to_owned(),
+                resource(profile.kind, &arguments, input.workspace),
+            )
         }
-        None => ("other".to_owned(), Resource::Tool { id: input.tool.to_owned() }),
+        None => (
+            "other".to_owned(),
+            Resource::Tool {
+                id: input.tool.to_owned(),
+            },
+        ),
     };
     Ok(CedarRequest {
         action,
@@ -159,9 +167,10 @@ fn resource(kind: ToolKind, arguments: &Arguments<'_>, workspace: &str) -> Resou
             let id = data_encoding::HEXLOWER.encode(&Sha256::digest(command.as_bytes()));
             Resource::Command { id, command }
         }
-        ToolKind::Delegate => {
-            Resource::AgentType { id: argument("type").to_owned(), name: argument("name").to_owned() }
-        }
+        ToolKind::Delegate => Resource::AgentType {
+            id: argument("type").to_owned(),
+            name: argument("name").to_owned(),
+        },
         ToolKind::Consult => Resource::Advisor,
     }
 }

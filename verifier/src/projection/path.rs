@@ -38,8 +38,22 @@ pub(super) fn relative(path: &str, workspace: &str) -> String {
 
 /// Names that hold keys or credentials, or steer programs, wherever they stand in a path.
 const SECRET_NAMES: [&str; 16] = [
-    ".env", ".git", ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".npmrc", ".pypirc", ".bashrc",
-    ".bash_profile", ".profile", ".zshrc", ".gitconfig",
+    ".env",
+    ".git",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".bashrc",
+    ".bash_profile",
+    ".profile",
+    ".zshrc",
+    ".gitconfig",
 ];
 const SECRET_PREFIXES: [&str; 5] = [".env.", "id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"];
 const SECRET_SUFFIXES: [&str; 5] = [".pem", ".key", ".p12", ".pfx", ".age"];
@@ -102,10 +116,25 @@ mod tests {
 
     #[test]
     fn secret_names_are_found_anywhere_and_in_any_case() {
-        for path in ["/w/.env", "/w/.ENV.local", "/w/.git/config", "/h/.ssh/known_hosts", "/w/Server.PEM", "/w/id_rsa.pub"] {
+        for path in [
+            "/w/.env",
+            "/w/.ENV.local",
+            "/w/.git/config",
+            "/h/.ssh/known_hosts",
+            "/w/Server.PEM",
+            "/w/id_rsa.pub",
+        ] {
             assert!(is_secret_path(path), "{path}");
         }
-        for path in ["/w/env", "/w/.environment", "/w/git/config", "/w/key", "/w/keys.txt", "/w/.github/x", "/"] {
+        for path in [
+            "/w/env",
+            "/w/.environment",
+            "/w/git/config",
+            "/w/key",
+            "/w/keys.txt",
+            "/w/.github/x",
+            "/",
+        ] {
             assert!(!is_secret_path(path), "{path}");
         }
     }

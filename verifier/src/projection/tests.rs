@@ -20,7 +20,10 @@ fn input<'a>(tool: &'a str, arguments: &'a str) -> ProjectionInput<'a> {
         calls_left: 180,
         time_ms: 1_763_712_000_000,
         advised: true,
-        observed: Observed { place: Place::Inside, real_path: "/w/src/add.sh".to_owned() },
+        observed: Observed {
+            place: Place::Inside,
+            real_path: "/w/src/add.sh".to_owned(),
+        },
     }
 }
 
@@ -49,20 +52,40 @@ fn every_tool_has_its_resource() -> Outcome {
         relative: relative.to_owned(),
         name: name.to_owned(),
     };
-    assert_eq!(resource_of("read", r#"{"path":"../etc/passwd"}"#)?, file("/etc/passwd", "/etc/passwd", "passwd"));
+    assert_eq!(
+        resource_of("read", r#"{"path":"../etc/passwd"}"#)?,
+        file("/etc/passwd", "/etc/passwd", "passwd")
+    );
     assert_eq!(resource_of("list", r#"{"path":""}"#)?, file("/w", "", "w"));
     assert_eq!(resource_of("list", r#"{"path":"/"}"#)?, file("/", "/", ""));
     assert_eq!(resource_of("glob", r#"{"pattern":"../**"}"#)?, file("/w", "", "w"));
-    assert_eq!(resource_of("grep", r#"{"path":"a","pattern":"x"}"#)?, file("/w/a", "a", "a"));
-    assert_eq!(resource_of("write", r#"{"content":"","path":"/w"}"#)?, file("/w", "", "w"));
+    assert_eq!(
+        resource_of("grep", r#"{"path":"a","pattern":"x"}"#)?,
+        file("/w/a", "a", "a")
+    );
+    assert_eq!(
+        resource_of("write", r#"{"content":"","path":"/w"}"#)?,
+        file("/w", "", "w")
+    );
     let Resource::Command { id, command } = resource_of("bash", r#"{"command":"ls"}"#)? else {
         return Err("no command".into());
     };
     assert_eq!((command.as_str(), id.len()), ("ls", 64));
-    let kind = Resource::AgentType { id: "explore".to_owned(), name: "scout".to_owned() };
-    assert_eq!(resource_of("agent", r#"{"name":"scout","task":"look","type":"explore"}"#)?, kind);
+    let kind = Resource::AgentType {
+        id: "explore".to_owned(),
+        name: "scout".to_owned(),
+    };
+    assert_eq!(
+        resource_of("agent", r#"{"name":"scout","task":"look","type":"explore"}"#)?,
+        kind
+    );
     assert_eq!(resource_of("advisor", r#"{"question":"?"}"#)?, Resource::Advisor);
-    assert_eq!(resource_of("mcp/search", r#"{"limit":3}"#)?, Resource::Tool { id: "mcp/search".to_owned() });
+    assert_eq!(
+        resource_of("mcp/search", r#"{"limit":3}"#)?,
+        Resource::Tool {
+            id: "mcp/search".to_owned()
+        }
+    );
     Ok(())
 }
 
@@ -91,7 +114,10 @@ fn arguments_that_are_not_the_tools_have_no_projection() {
 #[test]
 fn oversize_arguments_have_no_projection() {
     let arguments = format!(r#"{{"command":"{}"}}"#, "x".repeat(ARGUMENTS_BYTES_MAX));
-    assert!(matches!(project(input("bash", &arguments)), Err(ProjectionError::NotCanonical(_))));
+    assert!(matches!(
+        project(input("bash", &arguments)),
+        Err(ProjectionError::NotCanonical(_))
+    ));
 }
 
 #[test]

@@ -30,13 +30,13 @@ pub struct ToolProfile {
     pub kind: ToolKind,
 }
 
-const fn tool(
-    name: &'static str,
-    arguments: &'static [&'static str],
-    effects: Effects,
-    kind: ToolKind,
-) -> ToolProfile {
-    ToolProfile { name, arguments, effects, kind }
+const fn tool(name: &'static str, arguments: &'static [&'static str], effects: Effects, kind: ToolKind) -> ToolProfile {
+    ToolProfile {
+        name,
+        arguments,
+        effects,
+        kind,
+    }
 }
 
 const READ_WRITE: Effects = Effects::READ.union(Effects::WRITE);
@@ -52,7 +52,12 @@ pub static TOOLS: [ToolProfile; 9] = [
     tool("write", &["path", "content"], Effects::WRITE, ToolKind::File),
     tool("edit", &["path", "old", "new"], READ_WRITE, ToolKind::File),
     tool("bash", &["command"], ANYTHING, ToolKind::Command),
-    tool("agent", &["type", "name", "task"], Effects::DELEGATE, ToolKind::Delegate),
+    tool(
+        "agent",
+        &["type", "name", "task"],
+        Effects::DELEGATE,
+        ToolKind::Delegate,
+    ),
     tool("advisor", &["question"], Effects::CONSULT, ToolKind::Consult),
 ];
 

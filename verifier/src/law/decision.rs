@@ -1,0 +1,258 @@
+//! `decision.made`: rules D1 to D4 (authority-v1 §8.4).
+
+use countersign_schemas::body::{ApproverClass, Check, DecisionMade, Outcome, Part, PartOutcome, Role};
+use countersign_schemas::number::{Millis, Seq};
+
+use super::account::Amount;
+use super::action::{Decision, Standing, standing_of};
+use super::entry::Entry;
+use super::findings::Findings;
+use super::instance::Instance;
+use super::judge::{JudgeError, Judgement, code_of_denial, outcome, projection_digest};
+use super::{Change, Law};
+use crate::code::Code;
+use crate::projection::{CedarRequest, Observed};
+
+/// A decision that is entered.
+pub(super) struct Decided {
+    seq: Seq,
+    decision: Decision,
+    /// Whose grant chain pays for the action.
+    charged: Option<Seq>,
+}
+
+impl Decided {
+    pub(super) fn apply(self, law: &mut Law) {
+        law.actions.decide(self.seq, self.decision);
+        if let Some(requester) = self.charged {
+            law.grants
+                .each_account(requester, |account| account.spend(Amount::ONE_CALL));
+        }
+    }
+}
+
+pub(super) fn check(
+    law: &Law,
+    entry: &Entry<'_>,
+    author: &Instance,
+    body: &DecisionMade,
+    out: &mut Findings,
+) -> Option<Change> {
+    let request = law.actions.requests.get(&body.request);
+    let Some(request) = request else {
+        out.breach(
+            Code::D2,
+            "a decision on a request",
+            format!("entry {}, which is none", body.request),
+        );
+        return None;
+    };
+    if let Some(earlier) = request.decision {
+        out.breach(Code::D2, format!("one decision, made at {earlier}"), "another decision");
+        return None;
+    }
+    let requester = law.instances.get(&request.author)?;
+    out.require(
+        author.seq == requester.runtime,
+        Code::D2,
+        format!("a decision by the runtime at {}", requester.runtime),
+        format!("by {}", author.seq),
+    );
+    check_form(law, body, request.author, out);
+    check_advice(law, body, out);
+    check_answer(law, entry, body, out);
+    let standing = standing_of(body.outcome);
+    Some(Change::Decided(Box::new(Decided {
+        seq: entry.seq,
+        charged: (standing == Standing::Permitted).then_some(request.author),
+        decision: Decision {
+            request: body.request,
+            author: author.seq,
+            expires: body.expires,
+            eligible: body.ask.as_ref().map(|ask| ask.eligible.to_vec()).unwrap_or_default(),
+            policies: body.policies.to_vec(),
+            digest: entry.statement_digest,
+            standing,
+            introduced: None,
+            question: None,
+        },
+    })))
+}
+
+/// What holds whatever the policies say: order of the parts, outcome, expiry, who is asked.
+fn check_form(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings) {
+    let ascending = body.parts.windows(2).all(|pair| pair[0].check < pair[1].check);
+    out.require(
+        ascending,
+        Code::D4b,
+        "each check once, ascending",
+        "another order of parts",
+    );
+    for part in body.parts.iter().filter(|part| !is_recomputed(part)) {
+        let lawful = part.outcome != PartOutcome::Allow;
+        out.require(lawful, Code::D4b, format!("{} not to allow", part.check), part.outcome);
+    }
+    let strictest = outcome(&body.parts);
+    out.require(
+        body.outcome == strictest,
+        Code::D4b,
+        format!("outcome {strictest}"),
+        body.outcome,
+    );
+    let in_force = law.policies_in_force();
+    let states = body.policies.to_vec();
+    out.require(
+        in_force == states,
+        Code::D4b,
+        format!("policies {in_force:?}"),
+        format!("{states:?}"),
+    );
+    let may_expire = matches!(body.outcome, Outcome::Allow | Outcome::Ask);
+    let expires = body.expires > Millis::ZERO;
+    out.require(
+        expires == may_expire,
+        Code::D4b,
+        format!("an end for {} only if it permits", body.outcome),
+        body.expires,
+    );
+    check_ask(law, body, requester, out);
+}
+
+fn check_ask(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings) {
+    let asks = body.outcome == Outcome::Ask;
+    let Some(ask) = &body.ask else {
+        out.require(!asks, Code::D4b, "who is asked", "nobody");
+        return;
+    };
+    out.require(asks, Code::D4b, format!("nobody asked with {}", body.outcome), "an ask");
+    if ask.need.get() != 1 || ask.class != ApproverClass::Person {
+        out.newer("an ask that one approval of a person does not answer");
+    }
+    for seq in ask.eligible.iter() {
+        let approver = law.instances.get(seq);
+        let known = approver.is_some_and(|instance| instance.role == Role::Approver && *seq != requester);
+        let lawful = known && *seq < body.request;
+        out.require(
+            lawful,
+            Code::D4b,
+            "approvers introduced before the request",
+            format!("entry {seq}"),
+        );
+    }
+}
+
+fn check_advice(law: &Law, body: &DecisionMade, out: &mut Findings) {
+    for seq in body.advice.iter().flat_map(|advice| advice.iter()) {
+        out.require(
+            law.advice.contains_key(seq),
+            Code::D8,
+            "advice that was given",
+            format!("entry {seq}"),
+        );
+    }
+}
+
+fn is_recomputed(part: &Part) -> bool {
+    matches!(
+        part.check,
+        Check::Grant | Check::Budget | Check::PermitLayers | Check::LowerLayers
+    )
+}
+
+/// Recomputes the decision and compares: rules D1, D4a and D4b.
+fn check_answer(law: &Law, entry: &Entry<'_>, body: &DecisionMade, out: &mut Findings) {
+    if body.projection != projection_digest() {
+        out.unproven(
+            Code::D4a,
+            format!("projection {}", projection_digest()),
+            body.projection,
+        );
+        return;
+    }
+    let recorded = match (&body.cedar_request, entry.payload(0)) {
+        (Some(_), None) => {
+            out.unproven(Code::D4a, "the Cedar request", "its bytes are absent");
+            return;
+        }
+        (Some(_), Some(bytes)) => Some(bytes),
+        (None, _) => None,
+    };
+    let Some(observed) = observation(recorded, out) else {
+        return;
+    };
+    match law.judge(body.request, observed) {
+        Ok(judgement) => compare(body, recorded, &judgement, out),
+        Err(JudgeError::ArgumentsAbsent(_)) => {
+            out.unproven(Code::D4a, "the arguments of the request", "they are absent")
+        }
+        Err(JudgeError::PolicyAbsent(seq)) => {
+            out.unproven(
+                Code::D4b,
+                format!("the policies adopted at {seq}"),
+                "their texts are absent",
+            );
+        }
+        Err(error) => out.breach(Code::D4b, "a request that can be judged", error),
+    }
+}
+
+/// The gatekeeper's word, out of the recorded Cedar request.
+fn observation(recorded: Option<&[u8]>, out: &mut Findings) -> Option<Observed> {
+    let Some(bytes) = recorded else {
+        return Some(Observed::nothing());
+    };
+    match CedarRequest::parse(bytes) {
+        Ok(request) => Some(request.context.observed),
+        Err(error) => {
+            out.breach(Code::D4a, "a Cedar request", error);
+            None
+        }
+    }
+}
+
+fn compare(body: &DecisionMade, recorded: Option<&[u8]>, judgement: &Judgement, out: &mut Findings) {
+    if judgement.cedar_request.as_deref() != recorded {
+        out.breach(Code::D4a, shown(judgement.cedar_request.as_deref()), shown(recorded));
+    }
+    let passes = matches!(body.outcome, Outcome::Allow | Outcome::Ask);
+    let denials = judgement
+        .parts
+        .iter()
+        .filter(|part| matches!(part.check, Check::Grant | Check::Budget));
+    let mut passed = denials
+        .filter(|part| passes && part.outcome == PartOutcome::Deny)
+        .peekable();
+    if passed.peek().is_some() {
+        passed.for_each(|part| {
+            out.breach(
+                code_of_denial(part),
+                describe(part),
+                format!("outcome {}", body.outcome),
+            )
+        });
+        return;
+    }
+    let recorded: Vec<&Part> = body.parts.iter().filter(|part| is_recomputed(part)).collect();
+    let recomputed: Vec<&Part> = judgement.parts.iter().collect();
+    if recorded != recomputed {
+        let describe_all = |parts: &[&Part]| parts.iter().map(|part| describe(part)).collect::<Vec<_>>().join("; ");
+        out.breach(Code::D4b, describe_all(&recomputed), describe_all(&recorded));
+    }
+}
+
+/// `check: outcome (rules)`.
+fn describe(part: &Part) -> String {
+    let rules: Vec<&str> = part.rules.iter().map(countersign_schemas::text::Name::as_str).collect();
+    if rules.is_empty() {
+        format!("{}: {}", part.check, part.outcome)
+    } else {
+        format!("{}: {} ({})", part.check, part.outcome, rules.join(", "))
+    }
+}
+
+fn shown(document: Option<&[u8]>) -> String {
+    document.map_or_else(
+        || "no Cedar request".to_owned(),
+        |bytes| String::from_utf8_lossy(bytes).into_owned(),
+    )
+}

@@ -1,0 +1,138 @@
+//! Who was introduced, and how far each has spoken.
+
+use countersign_identity::did::PeerDid;
+use countersign_identity::instant::Window;
+use countersign_schemas::body::Role;
+use countersign_schemas::digest::Digest;
+use countersign_schemas::number::{Count, Millis, Seq};
+
+/// Whether an instance has stopped, and who said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It may still speak.
+    Running,
+    /// It said so itself, under both of its keys.
+    Own,
+    /// Another instance said so: its last words may be missing.
+    Declared,
+}
+
+/// Tool calls that the last model answer of an agent proposed and no request has used.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Proposals {
+    /// The `model.answered`.
+    pub(super) answer: Option<Seq>,
+    /// Digests of tool and arguments; `None` where the response is absent, so that nothing can be told.
+    pub(super) calls: Option<Vec<Digest>>,
+}
+
+/// One party of the ledger: a runtime, an agent, an advisor or an approver.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    pub(super) seq: Seq,
+    pub(super) role: Role,
+    pub(super) did: PeerDid,
+    pub(super) name: String,
+    pub(super) window: Window,
+    /// Who introduced it; itself for the opener.
+    pub(super) introduced_by: Seq,
+    /// The runtime instance under which it was introduced, directly or through other agents.
+    pub(super) runtime: Seq,
+    pub(super) run: Option<Seq>,
+    pub(super) next_n: Count,
+    pub(super) last_seq: Option<Seq>,
+    pub(super) last_at: Millis,
+    pub(super) stop: Stop,
+    pub(super) proposals: Proposals,
+    /// Its `model.called` that has no answer yet.
+    pub(super) open_call: Option<Seq>,
+}
+
+impl Instance {
+    /// The `seq` of its introduction: its name in the ledger.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Its DID, which holds its keys.
+    #[must_use]
+    pub fn did(&self) -> &PeerDid {
+        &self.did
+    }
+
+    /// The name in its credential.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The window of its credential.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Who introduced it; itself for the opener.
+    #[must_use]
+    pub fn introduced_by(&self) -> Seq {
+        self.introduced_by
+    }
+
+    /// Whether a runtime introduced it; among agents that makes a lead.
+    pub(super) fn is_introduced_by_runtime(&self) -> bool {
+        self.introduced_by == self.runtime
+    }
+
+    /// The `run.started` it belongs to, if it belongs to one yet.
+    #[must_use]
+    pub fn run(&self) -> Option<Seq> {
+        self.run
+    }
+
+    /// The counter that its next statement has.
+    #[must_use]
+    pub fn next_n(&self) -> Count {
+        self.next_n
+    }
+
+    /// Its last entry, if it has spoken.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<Seq> {
+        self.last_seq
+    }
+
+    /// `at` of its last statement; 0 before the first.
+    #[must_use]
+    pub fn last_at(&self) -> Millis {
+        self.last_at
+    }
+
+    /// Whether it has stopped.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.stop
+    }
+
+    /// `last_n` and `last_seq` as its `instance.stopped` states them; 0 and its introduction if it never spoke.
+    #[must_use]
+    pub fn last_words(&self) -> (Count, Seq) {
+        match self.last_seq {
+            Some(seq) => (Count::clamped(self.next_n.get().saturating_sub(1)), seq),
+            None => (Count::ZERO, self.seq),
+        }
+    }
+
+    /// Counts one statement of it.
+    pub(super) fn spoke(&mut self, seq: Seq, n: Count, at: Millis) {
+        self.next_n = n.next();
+        self.last_seq = Some(seq);
+        self.last_at = at.max(self.last_at);
+    }
+}

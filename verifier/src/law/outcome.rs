@@ -1,0 +1,96 @@
+//! `action.finished`: rules D6 and D7 (authority-v1 §10).
+
+use countersign_schemas::body::{ActionFinished, FinishOutcome};
+use countersign_schemas::number::Seq;
+
+use super::action::Standing;
+use super::entry::Entry;
+use super::findings::Findings;
+use super::instance::Instance;
+use super::{Change, Law};
+use crate::code::Code;
+
+/// An outcome that is entered.
+pub(super) struct Finished {
+    decision: Seq,
+    question: Option<Seq>,
+}
+
+impl Finished {
+    pub(super) fn apply(self, law: &mut Law) {
+        law.actions.settle(self.decision, Standing::Finished);
+        if let Some(question) = self.question {
+            law.questions.remove(&question);
+        }
+    }
+}
+
+pub(super) fn check(
+    law: &Law,
+    entry: &Entry<'_>,
+    author: &Instance,
+    body: &ActionFinished,
+    out: &mut Findings,
+) -> Option<Change> {
+    let Some(decision) = law.actions.decisions.get(&body.decision) else {
+        out.breach(
+            Code::D7,
+            "a decision that permits the action",
+            format!("entry {}, which is none", body.decision),
+        );
+        return None;
+    };
+    match decision.standing {
+        Standing::Permitted => {}
+        Standing::Finished => {
+            out.breach(
+                Code::D6,
+                format!("one outcome of the decision at {}", body.decision),
+                "another one",
+            );
+            return None;
+        }
+        Standing::Denied => out.breach(Code::D7, "a decision that permits the action", "a denial"),
+        Standing::Asking => out.breach(Code::D7, "an approval", "an ask that nobody answered"),
+        Standing::Lapsed => out.breach(Code::D7, "an approval", "an ask that was refused or has expired"),
+    }
+    let own = author.seq == decision.author;
+    out.require(
+        own,
+        Code::D6,
+        format!("executed by the decider, {}", decision.author),
+        format!("by {}", author.seq),
+    );
+    check_start(body, decision.expires, out);
+    if body.outcome == FinishOutcome::Unknown {
+        out.unproven(Code::C3, "what became of the action", "an unknown outcome");
+    }
+    debug_assert!(entry.seq > body.decision || out.first_refusal().is_some());
+    Some(Change::Finished(Finished {
+        decision: body.decision,
+        question: decision.question,
+    }))
+}
+
+fn check_start(body: &ActionFinished, expires: countersign_schemas::number::Millis, out: &mut Findings) {
+    match body.started {
+        Some(started) => {
+            let in_time = started <= expires;
+            out.require(
+                in_time,
+                Code::D7,
+                format!("started by {expires}, the end of the permit"),
+                started,
+            );
+        }
+        None => {
+            let never = matches!(body.outcome, FinishOutcome::Aborted | FinishOutcome::Unknown);
+            out.require(
+                never,
+                Code::D7,
+                "an action that never started aborted or unknown",
+                body.outcome,
+            );
+        }
+    }
+}

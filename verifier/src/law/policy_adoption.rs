@@ -1,0 +1,131 @@
+//! `policy.adopted`: which texts are in force, and who may change them (authority-v1 §5.4, §8.1).
+
+use std::str;
+use std::sync::Arc;
+
+use countersign_schemas::body::{PolicyAdopted, PolicyLayer};
+use countersign_schemas::digest::Digest;
+use countersign_schemas::number::Seq;
+
+use super::entry::Entry;
+use super::findings::Findings;
+use super::{Change, Law};
+use crate::code::Code;
+use crate::policy::{BUILTIN_LAYER0, LANGUAGE, LoadedLayer, SCHEMA};
+
+/// The texts of one layer.
+#[derive(Debug, Clone)]
+pub struct Adopted {
+    pub(super) seq: Seq,
+    pub(super) layer: PolicyLayer,
+    pub(super) digest: Option<Digest>,
+    /// `None` where the texts are absent, so that nothing can be told.
+    pub(super) loaded: Option<Arc<LoadedLayer>>,
+}
+
+impl Adopted {
+    /// The `policy.adopted`.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The layer.
+    #[must_use]
+    pub fn layer(&self) -> PolicyLayer {
+        self.layer
+    }
+
+    /// SHA-256 of the policies; `None` where their bytes are absent.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    pub(super) fn apply(self, law: &mut Law) {
+        law.policies.adopt(self);
+    }
+}
+
+/// The last text of every layer.
+#[derive(Debug, Default)]
+pub(super) struct Policies([Option<Adopted>; 6]);
+
+impl Policies {
+    pub(super) fn at(&self, layer: PolicyLayer) -> Option<&Adopted> {
+        self.0.iter().flatten().find(|adopted| adopted.layer == layer)
+    }
+
+    /// The layers in force, by layer.
+    pub(super) fn in_force(&self) -> impl Iterator<Item = &Adopted> {
+        self.0.iter().flatten()
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        let place = PolicyLayer::ALL.iter().position(|layer| *layer == adopted.layer);
+        if let Some(slot) = place.and_then(|place| self.0.get_mut(place)) {
+            *slot = Some(adopted);
+        }
+    }
+}
+
+pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mut Findings) -> Option<Change> {
+    let has_order = body.order.is_some();
+    if has_order {
+        out.newer("a policy adopted on a person's order");
+    }
+    if body.language.as_str() != LANGUAGE {
+        out.newer(format!("the policy language {}", body.language));
+    }
+    let may_permit = matches!(body.layer, PolicyLayer::Builtin | PolicyLayer::Organisation);
+    if may_permit && !law.runs.is_empty() && !has_order {
+        out.breach(
+            Code::A5,
+            format!("no change of layer {} once a run has started", body.layer.code()),
+            "a change",
+        );
+    }
+    let (policies, schema, entities) = (entry.payload(0), entry.payload(1), entry.payload(2));
+    if body.layer == PolicyLayer::Builtin && !has_order {
+        require_published(Code::A5, "layer0-v1.cedar", policies, BUILTIN_LAYER0, out);
+        require_published(Code::A5, "countersign-v1.cedarschema", schema, SCHEMA, out);
+    }
+    let texts = (policies, schema, entities);
+    let loaded = match texts {
+        (Some(policies), Some(schema), Some(entities)) => Some(Arc::new(load(body.layer, policies, schema, entities))),
+        _ => None,
+    };
+    let digest = policies.map(Digest::sha256);
+    Some(Change::PolicyAdopted(Adopted {
+        seq: entry.seq,
+        layer: body.layer,
+        digest,
+        loaded,
+    }))
+}
+
+/// An absent text proves nothing: every decision under it is unproven (D4b).
+fn require_published(code: Code, name: &str, text: Option<&[u8]>, published: &str, out: &mut Findings) {
+    let Some(text) = text else { return };
+    let expected = Digest::sha256(published.as_bytes());
+    let holds = text == published.as_bytes();
+    out.require(
+        holds,
+        code,
+        format!("{name}, SHA-256 {expected}"),
+        format!("SHA-256 {}", Digest::sha256(text)),
+    );
+}
+
+/// A text that cannot be loaded answers every request with could-not-evaluate; adopting it is lawful.
+fn load(layer: PolicyLayer, policies: &[u8], schema: &[u8], entities: &[u8]) -> LoadedLayer {
+    let texts = (
+        str::from_utf8(policies),
+        str::from_utf8(schema),
+        str::from_utf8(entities),
+    );
+    let (Ok(policies), Ok(schema), Ok(entities)) = texts else {
+        return LoadedLayer::unreadable(layer);
+    };
+    LoadedLayer::load(layer, policies, schema, entities).unwrap_or_else(|_| LoadedLayer::unreadable(layer))
+}

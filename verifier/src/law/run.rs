@@ -1,0 +1,154 @@
+//! `run.started` and `run.ended` (authority-v1 §5.4), and what a root grant pins (G8).
+
+use std::collections::BTreeMap;
+
+use countersign_schemas::body::{PolicyLayer, Role, RunEnded, RunMode, RunStarted};
+use countersign_schemas::number::Seq;
+
+use super::entry::Entry;
+use super::findings::Findings;
+use super::instance::{Instance, Stop};
+use super::{Change, Law};
+use crate::code::Code;
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    lead: Seq,
+    mode: RunMode,
+    ended: Option<Seq>,
+}
+
+impl Run {
+    /// The lead agent, whose grant the run spends.
+    #[must_use]
+    pub fn lead(&self) -> Seq {
+        self.lead
+    }
+
+    /// How it is attended.
+    #[must_use]
+    pub fn mode(&self) -> RunMode {
+        self.mode
+    }
+
+    /// The `run.ended`, if it has ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<Seq> {
+        self.ended
+    }
+}
+
+/// Every run by its `run.started`.
+pub(super) type Runs = BTreeMap<Seq, Run>;
+
+impl Law {
+    /// The active run that `agent` belongs to.
+    #[must_use]
+    pub fn active_run_of(&self, agent: Seq) -> Option<Seq> {
+        let run = self.instances.get(&agent)?.run?;
+        self.runs.get(&run).filter(|state| state.ended.is_none()).map(|_| run)
+    }
+
+    /// Whether `agent` is the lead of a run.
+    pub(super) fn is_lead(&self, agent: &Instance) -> bool {
+        agent
+            .run
+            .and_then(|run| self.runs.get(&run))
+            .map_or(agent.is_introduced_by_runtime(), |run| run.lead == agent.seq)
+    }
+
+    /// The word for the mode of the agent's run; `headless` outside a run, where nothing is allowed anyway.
+    pub(super) fn mode_of(&self, agent: &Instance) -> &'static str {
+        agent
+            .run
+            .and_then(|run| self.runs.get(&run))
+            .map_or(RunMode::Headless, |run| run.mode)
+            .as_str()
+    }
+
+    /// G8: the agent's run is active and the policies its root grant pins are in force.
+    pub(super) fn run_holds(&self, agent: Seq) -> bool {
+        let run = self.active_run_of(agent).and_then(|run| self.runs.get(&run));
+        let root = run.and_then(|run| self.grants.at(run.lead));
+        let Some(root) = root else { return false };
+        let terms = &root.grant.policy;
+        let pinned = terms.floor.iter().all(|(layer, digest)| {
+            self.policies
+                .at(*layer)
+                .is_some_and(|adopted| adopted.digest == Some(*digest))
+        });
+        let organisation = self.policies.at(PolicyLayer::Organisation).is_some();
+        let adopted = terms.adopt || !organisation || terms.floor.contains_key(&PolicyLayer::Organisation);
+        pinned && adopted
+    }
+}
+
+/// A run that is started.
+pub(super) struct Started {
+    seq: Seq,
+    run: Run,
+}
+
+impl Started {
+    pub(super) fn apply(self, law: &mut Law) {
+        if let Some(lead) = law.instances.get_mut(&self.run.lead) {
+            lead.run = Some(self.seq);
+        }
+        law.runs.insert(self.seq, self.run);
+    }
+}
+
+pub(super) fn check_start(law: &Law, entry: &Entry<'_>, body: &RunStarted, out: &mut Findings) -> Option<Change> {
+    let lead = law
+        .instances
+        .get(&body.root_grant)
+        .filter(|lead| lead.role == Role::Agent);
+    let Some(lead) = lead.filter(|lead| lead.is_introduced_by_runtime()) else {
+        out.breach(
+            Code::A5,
+            "the introduction of a lead agent",
+            format!("entry {}", body.root_grant),
+        );
+        return None;
+    };
+    out.require(
+        lead.stop == Stop::Running,
+        Code::A5,
+        "a lead agent that has not stopped",
+        "one that has",
+    );
+    if let Some(run) = lead.run {
+        out.breach(Code::A5, "a lead agent without a run", format!("the lead of run {run}"));
+        return None;
+    }
+    let run = Run {
+        lead: body.root_grant,
+        mode: body.mode,
+        ended: None,
+    };
+    Some(Change::RunStarted(Started { seq: entry.seq, run }))
+}
+
+/// A run that is ended.
+pub(super) struct Ended {
+    seq: Seq,
+    run: Seq,
+}
+
+impl Ended {
+    pub(super) fn apply(self, law: &mut Law) {
+        if let Some(run) = law.runs.get_mut(&self.run) {
+            run.ended = Some(self.seq);
+        }
+    }
+}
+
+pub(super) fn check_end(law: &Law, entry: &Entry<'_>, body: &RunEnded, out: &mut Findings) -> Option<Change> {
+    let active = law.runs.get(&body.run).is_some_and(|run| run.ended.is_none());
+    let holds = out.require(active, Code::A5, "an active run", format!("entry {}", body.run));
+    holds.then_some(Change::RunEnded(Ended {
+        seq: entry.seq,
+        run: body.run,
+    }))
+}
