@@ -12,6 +12,8 @@ pub mod did;
 pub mod grant;
 pub mod instant;
 pub mod jcs;
+#[cfg(feature = "keystore")]
+pub mod keyfile;
 pub mod keys;
 pub mod member;
 pub mod multibase;

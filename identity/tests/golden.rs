@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use countersign_identity::credential::{
-    ApproverCredential, Claims, Credential, CredentialError, GrantCredential, HostCredential, InstanceCredential, Order,
+    ApproverClaims, Claims, Credential, CredentialError, GrantClaims, HostClaims, InstanceClaims, OrderClaims,
 };
 use countersign_identity::did::PeerDid;
 use countersign_identity::grant::{Grant, TooWide};
@@ -103,22 +103,18 @@ fn of_credential(vector: &Value) -> Outcome {
     };
     let issuer = PeerDid::parse_long(text(&vector["issuer"])?)?;
     let result = match text(&vector["profile"])? {
-        "CountersignHostCredential" => judge(HostCredential::parse, &bytes, &issuer),
-        "CountersignInstanceCredential" => judge(InstanceCredential::parse, &bytes, &issuer),
-        "CountersignApproverCredential" => judge(ApproverCredential::parse, &bytes, &issuer),
-        "CountersignGrantCredential" => judge(GrantCredential::parse, &bytes, &issuer),
-        "CountersignOrder" => judge(Order::parse, &bytes, &issuer),
+        "CountersignHostCredential" => judge::<HostClaims>(&bytes, &issuer),
+        "CountersignInstanceCredential" => judge::<InstanceClaims>(&bytes, &issuer),
+        "CountersignApproverCredential" => judge::<ApproverClaims>(&bytes, &issuer),
+        "CountersignGrantCredential" => judge::<GrantClaims>(&bytes, &issuer),
+        "CountersignOrder" => judge::<OrderClaims>(&bytes, &issuer),
         other => return Err(format!("unknown profile {other}").into()),
     };
     Ok(result.map_or_else(|error| json!(error.code()), |()| json!("valid")))
 }
 
-fn judge<C: Claims>(
-    parse: fn(&[u8]) -> Result<countersign_identity::credential::Unverified<Credential<C>>, CredentialError>,
-    bytes: &[u8],
-    issuer: &PeerDid,
-) -> Result<(), CredentialError> {
-    parse(bytes)?.verify(issuer).map(|_| ())
+fn judge<C: Claims>(bytes: &[u8], issuer: &PeerDid) -> Result<(), CredentialError> {
+    Credential::<C>::parse(bytes)?.verify(issuer).map(|_| ())
 }
 
 fn codes(result: Result<(), Vec<TooWide>>) -> Value {
