@@ -1,1 +1,95 @@
-//! Models.
+//! Models: what proposes actions. A model sees a request and gives an answer; it holds no key and runs nothing.
+//!
+//! What crosses this border is plain data with one JSON form each, so that a ledger can commit to what was asked and to
+//! what was answered whatever the provider. Which tools exist and whether a proposed call may run is not decided here.
+
+mod answer;
+mod choice;
+mod request;
+mod script;
+mod scripted;
+mod strict_json;
+
+use countersign_schemas::body::AnswerOutcome;
+use countersign_schemas::text::Name;
+use thiserror::Error;
+
+use crate::tool::BoxFuture;
+
+pub use answer::{AdviceStatement, CallError, End, ModelAnswer, REASON_LEN_BYTES_MAX, ToolCall};
+pub use choice::{ModelChoice, ModelChoiceError, parse_model};
+pub use request::{CallResult, Message, ModelRequest};
+pub use script::{SCRIPT_LEN_BYTES_MAX, Script, ScriptError, TurnProblem};
+pub use scripted::ScriptedModel;
+
+/// A language model, or something that answers like one. One value may serve several agents at the same time.
+pub trait Model: Send + Sync {
+    /// Who provides it, as `model.called` states it.
+    fn provider(&self) -> &Name;
+
+    /// The model's name in the words of its provider.
+    fn name(&self) -> &Name;
+
+    /// Answers `request`. What comes in on the way is given to `events` first; the answer is the whole of it.
+    ///
+    /// # Errors
+    /// [`ModelError`]; [`ModelError::outcome`] is what `model.answered` then states.
+    fn answer<'a>(
+        &'a self,
+        request: &'a ModelRequest,
+        events: EventSink<'a>,
+    ) -> BoxFuture<'a, Result<ModelAnswer, ModelError>>;
+}
+
+/// Where a model's events go while it answers.
+pub type EventSink<'a> = &'a (dyn Fn(ModelEvent) + Send + Sync);
+
+/// A part of an answer, as it comes in. For watching only: what counts is the [`ModelAnswer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelEvent {
+    /// A piece of text; the pieces together are the text of the answer.
+    Text(String),
+    /// A call is complete.
+    Call(ToolCall),
+    /// The answer is complete.
+    Ended(End),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A script has no turns for an agent of that name.
+    #[error("the script has no agent {agent:?}; it has: {known}")]
+    UnknownAgent {
+        /// The agent that asked.
+        agent: String,
+        /// The agents of the script.
+        known: String,
+    },
+    /// All turns an agent has in a script are used up.
+    #[error("the script of {agent:?} ended after turn {turns}, but its agent goes on")]
+    ScriptExhausted {
+        /// The agent that asked.
+        agent: String,
+        /// How many turns it had.
+        turns: usize,
+    },
+    /// The provider, or a script in its place, says that it failed.
+    #[error("the model failed: {text}")]
+    Failed {
+        /// In its words.
+        text: String,
+    },
+}
+
+impl ModelError {
+    /// The outcome to record.
+    #[must_use]
+    pub fn outcome(&self) -> AnswerOutcome {
+        match self {
+            Self::UnknownAgent { .. } | Self::ScriptExhausted { .. } | Self::Failed { .. } => AnswerOutcome::Error,
+        }
+    }
+}

@@ -18,16 +18,11 @@ impl Arguments {
     /// Encodes what a model proposed.
     ///
     /// # Errors
-    /// [`ArgumentError::NotCanonical`] when there is no such form, or a longer one.
+    /// [`ArgumentError::NotCanonical`] when it has no form that can be projected: a number that is no integer, too deep,
+    /// too long.
     pub fn from_object(object: Map<String, Value>) -> Result<Self, ArgumentError> {
         let bytes = jcs::canonicalize(&Value::Object(object))?;
-        if bytes.len() > ARGUMENTS_BYTES_MAX {
-            return Err(JcsError::TooLong {
-                len: bytes.len(),
-                max: ARGUMENTS_BYTES_MAX,
-            }
-            .into());
-        }
+        jcs::parse_canonical_within(&bytes, ARGUMENTS_BYTES_MAX)?;
         Ok(Self(bytes.into()))
     }
 

@@ -9,6 +9,8 @@ mod arguments;
 mod bash;
 mod builtin;
 mod cancel;
+#[cfg(test)]
+mod demo_tests;
 mod edit;
 mod error;
 mod file_tool;
