@@ -8,6 +8,16 @@ mod public {
     mod tlog;
 }
 
+/// The program that writes the golden vectors.
+#[path = "../examples/vectors/mod.rs"]
+mod vectors;
+
+/// Our own vectors: the same every time, and judged from their files alone.
+mod golden {
+    mod judged;
+    mod regenerated;
+}
+
 /// The file: made, extended, closed, killed, damaged and read.
 mod file {
     mod crash;
