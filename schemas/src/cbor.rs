@@ -308,6 +308,10 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    fn take_len(&mut self, start: usize, len: u64) -> Result<&'a [u8], DecodeError> {
+        usize::try_from(len).map_or(Self::error(start, Problem::Truncated), |len| self.take(len))
+    }
+
     /// Reads any head; the offset is left behind it.
     pub(crate) fn head(&mut self) -> Result<(Major, u64), DecodeError> {
         let start = self.offset;
@@ -462,6 +466,55 @@ impl<'a> Decoder<'a> {
             .get(self.offset)
             .is_some_and(|first| Major::of(*first) == Major::Text)
     }
+}
+
+/// Deepest nesting of any statement, newer ones included.
+const NESTING_MAX: usize = 16;
+
+/// Checks that `input` is exactly one canonical item, whatever it says: how a newer format is told from damage.
+///
+/// # Errors
+/// [`DecodeError`] at the first byte that is not canonical.
+pub fn check_canonical(input: &[u8]) -> Result<(), DecodeError> {
+    let mut from = Decoder::new(input);
+    skip(&mut from, 0)?;
+    from.finish()
+}
+
+fn skip(from: &mut Decoder<'_>, depth: usize) -> Result<(), DecodeError> {
+    let start = from.offset();
+    if depth > NESTING_MAX {
+        return Decoder::error(start, Problem::Depth(NESTING_MAX));
+    }
+    let (major, value) = from.head()?;
+    match major {
+        Major::Uint | Major::Negative if value > INTEGER_MAX => Decoder::error(start, Problem::IntegerTooLarge),
+        Major::Uint | Major::Negative | Major::Simple => Ok(()),
+        Major::Bytes => from.take_len(start, value).map(drop),
+        Major::Text => match std::str::from_utf8(from.take_len(start, value)?) {
+            Ok(_) => Ok(()),
+            Err(_) => Decoder::error(start, Problem::Utf8),
+        },
+        Major::Array => (0..value).try_for_each(|_| skip(from, depth + 1)),
+        Major::Map => skip_pairs(from, value, depth),
+        Major::Tag => Decoder::error(start, Problem::Tag),
+    }
+}
+
+fn skip_pairs(from: &mut Decoder<'_>, len: u64, depth: usize) -> Result<(), DecodeError> {
+    let mut last: &[u8] = &[];
+    for _ in 0..len {
+        let start = from.offset();
+        skip(from, depth + 1)?;
+        let key = from.since(start);
+        match last.cmp(key) {
+            std::cmp::Ordering::Less => last = key,
+            std::cmp::Ordering::Equal => return Decoder::error(start, Problem::DuplicateKey),
+            std::cmp::Ordering::Greater => return Decoder::error(start, Problem::UnsortedKeys),
+        }
+        skip(from, depth + 1)?;
+    }
+    Ok(())
 }
 
 /// Reads the unsigned keys of a map in order: each must be greater than the one before.

@@ -74,7 +74,7 @@ fn item(from: &mut Decoder<'_>, depth: usize) -> Result<Value, DecodeError> {
     let len = usize::try_from(value).unwrap_or(usize::MAX);
     match major {
         Major::Uint => from.uint53().map(Value::from),
-        Major::Negative if value > INTEGER_MAX => Decoder::error(start, Problem::IntegerTooLarge),
+        Major::Negative if value >= INTEGER_MAX => Decoder::error(start, Problem::IntegerTooLarge),
         Major::Negative => {
             *from = ahead;
             Ok(Value::from(-1 - i64::try_from(value).unwrap_or(i64::MAX - 1)))

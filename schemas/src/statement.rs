@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::body::Body;
-use crate::cbor::{DecodeError, Decoder, Encoder, Keys, Problem};
+use crate::cbor::{DecodeError, Decoder, Encoder, Keys, Problem, check_canonical};
 use crate::digest::{Digest, Link};
 use crate::ext::Ext;
 use crate::field::Field;
@@ -93,6 +93,16 @@ impl Statement {
     /// # Errors
     /// [`DecodeError`] at the first byte that is wrong; [`DecodeError::is_newer`] tells a newer format from damage.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_known(bytes).or_else(|error| {
+            if error.is_newer() {
+                // What follows the unknown part was not read: only canonical bytes can be a newer format.
+                check_canonical(bytes)?;
+            }
+            Err(error)
+        })
+    }
+
+    fn decode_known(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut from = Decoder::new(bytes);
         let mut keys = Keys::begin(&mut from, 16)?;
         let kind = {

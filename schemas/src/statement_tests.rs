@@ -69,3 +69,19 @@ fn no_flipped_bit_decodes_to_the_same_statement() {
         assert_ne!(Statement::decode(&flipped), Ok(statement.clone()), "bit {position}");
     }
 }
+
+#[test]
+fn an_unknown_kind_before_garbage_is_malformed_not_newer() {
+    let mut bytes = event().encode();
+    bytes.splice(2..3, [0x18, 40]);
+    bytes.push(0);
+    assert_eq!(
+        Statement::decode(&bytes).map_err(|error| error.problem),
+        Err(Problem::Trailing)
+    );
+    bytes.truncate(bytes.len() - 2);
+    assert_eq!(
+        Statement::decode(&bytes).map_err(|error| error.problem),
+        Err(Problem::Truncated)
+    );
+}

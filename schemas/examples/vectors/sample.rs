@@ -515,7 +515,7 @@ fn asked() -> DecisionMade {
         projection: digest(0x9a),
         expires: Millis::clamped(AT_MS + 300_000),
         ask: Some(Ask {
-            need: count(1),
+            need: Need::ONE,
             class: ApproverClass::Person,
             eligible: list(vec![seq(2), seq(3)]),
         }),

@@ -215,10 +215,51 @@ codes! {
     }
 }
 
+/// How many approvals an ask needs: 1 to 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Need(u64);
+
+impl Need {
+    /// One approval.
+    pub const ONE: Self = Self(1);
+
+    /// Checks the bounds.
+    #[must_use]
+    pub const fn new(count: u64) -> Option<Self> {
+        if count >= 1 && count <= 9 {
+            Some(Self(count))
+        } else {
+            None
+        }
+    }
+
+    /// The count.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl Field for Need {
+    fn encode(&self, to: &mut Encoder) {
+        to.uint(self.0);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let offset = from.offset();
+        Self::new(from.uint53()?).ok_or(DecodeError {
+            offset,
+            problem: Problem::Range("Need"),
+        })
+    }
+    fn to_json(&self) -> Value {
+        self.0.into()
+    }
+}
+
 array_struct! {
     /// Who is asked.
     Ask {
-        need: Count ["How many approvals are needed, 1 to 9; 1 in v1."];
+        need: Need ["How many approvals are needed."];
         class: ApproverClass ["Who may answer."];
         eligible: List<Seq, 1, 64> ["Introductions of those who may answer."];
     }

@@ -9,7 +9,7 @@ mod side;
 
 pub use action::{
     ActionFinished, ActionRequested, AdviceCited, AdviceRelation, ApprovalEntered, ApproverClass, Ask, Check,
-    DecisionMade, Effects, FinishOutcome, Order, OrderForm, Outcome, Part, PartOutcome, StatusListRead, Verdict,
+    DecisionMade, Effects, FinishOutcome, Need, Order, OrderForm, Outcome, Part, PartOutcome, StatusListRead, Verdict,
 };
 pub use authority::{Granted, Introduced, KeyForm, Newcomer, PolicyAdopted, PolicyLayer, RevokeReason, Revoked, Role};
 pub use ending::{InstanceStopped, LedgerClosed, LedgerRecovered, RecoveryReason, StopReason};

@@ -47,6 +47,12 @@ macro_rules! sample_integers {
 }
 sample_integers! { Seq Size Millis Count }
 
+impl Sampled for Need {
+    fn sampled() -> BoxedStrategy<Self> {
+        (1..=9_u64).prop_filter_map("one to nine", Need::new).boxed()
+    }
+}
+
 macro_rules! sample_values {
     ($($name:ident)*) => {$(
         impl Sampled for $name {
