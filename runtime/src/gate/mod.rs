@@ -2,7 +2,7 @@
 
 mod permit;
 
-pub use permit::{AgentId, Permit, PermitError, PermittedCall, UnixMillis};
+pub use permit::{Permit, PermitError, PermittedCall};
 
 #[cfg(test)]
 pub(crate) use permit::PermitTerms;

@@ -163,6 +163,12 @@ pub enum FileError {
         /// The decided path.
         path: PathBuf,
     },
+    /// A `.gitignore` or `.ignore` that is no regular file, or larger than 64 KiB.
+    #[error("{} cannot be used for a search: it is no regular file, or too large", path.display())]
+    NotRules {
+        /// The file of rules.
+        path: PathBuf,
+    },
     /// Not UTF-8, or with zero bytes.
     #[error("{} is not UTF-8 text", path.display())]
     NotText {
