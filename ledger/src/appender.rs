@@ -48,6 +48,13 @@ pub enum AppendError {
         /// Place of the row.
         found: Seq,
     },
+    /// The checkpoint does not fit; nothing was stored and the ledger goes on.
+    #[error("the checkpoint was refused")]
+    CheckpointRefused {
+        /// Why it does not fit.
+        #[source]
+        cause: Arc<StoreError>,
+    },
     /// The appender is being closed; nothing was queued.
     #[error("the ledger is being closed")]
     Closing,
@@ -130,63 +137,100 @@ fn write_until_closed<S: Store>(mut store: S, queue: &Queue) -> S {
     // However this thread ends, nobody may wait for it afterwards.
     let _gone = queue.closes_when_dropped();
     while let Some(jobs) = queue.take_batch() {
-        if let Err(cause) = write(&mut store, jobs).and_then(|()| tidy_if_idle(&mut store, queue)) {
-            queue.poison(cause);
+        if let Err(Failure { cause, unanswered }) = write(&mut store, jobs) {
+            queue.poison(cause, unanswered);
+        } else if let Err(cause) = tidy_if_idle(&mut store, queue) {
+            queue.poison(Arc::new(cause), Vec::new());
         }
     }
     store
 }
 
-/// Writes jobs in order, rows between two checkpoints as one batch, and answers each.
-fn write<S: Store>(store: &mut S, jobs: Vec<Job>) -> Result<(), Arc<StoreError>> {
-    let (mut rows, mut promises) = (Vec::new(), Vec::new());
-    let mut jobs = jobs.into_iter();
-    let failed = loop {
-        match jobs.next() {
-            Some(Job::Row { row, promise }) => {
-                rows.push(row);
-                promises.push(promise);
-            }
-            Some(Job::Checkpoint { size, note, promise }) => {
-                if let Err(cause) = append(store, &mut rows, &mut promises) {
-                    promises.push(promise);
-                    break cause;
-                }
-                if let Err(cause) = store.put_checkpoint(size, &note) {
-                    promises.push(promise);
-                    break Arc::new(cause);
-                }
-                promise.keep();
-            }
-            None => match append(store, &mut rows, &mut promises) {
-                Ok(()) => return Ok(()),
-                Err(cause) => break cause,
-            },
-        }
-    };
-    let unwritten = promises.into_iter().chain(jobs.map(Job::into_promise));
-    unwritten.for_each(|promise| {
-        promise.fail(AppendError::Poisoned {
-            cause: Arc::clone(&failed),
-        })
-    });
-    Err(failed)
+/// Why writing stopped, and who has no answer yet. They get it when the queue takes nothing more: whoever
+/// learns of the failure finds the ledger poisoned.
+struct Failure {
+    cause: Arc<StoreError>,
+    unanswered: Vec<Promise>,
 }
 
-/// Appends the rows gathered so far and answers for them; on failure the promises stay to be broken.
-fn append<S: Store>(store: &mut S, rows: &mut Vec<Row>, promises: &mut Vec<Promise>) -> Result<(), Arc<StoreError>> {
-    store.append(store.size(), rows).map_err(Arc::new)?;
-    rows.clear();
-    promises.drain(..).for_each(Promise::keep);
+/// Writes jobs in order, rows between two checkpoints as one batch, and answers each that is durable.
+fn write<S: Store>(store: &mut S, jobs: Vec<Job>) -> Result<(), Failure> {
+    let mut batch = Batch::default();
+    let mut jobs = jobs.into_iter();
+    let mut written = Ok(());
+    while let (Ok(()), Some(job)) = (&written, jobs.next()) {
+        match job {
+            Job::Row { row, promise } => batch.add(row, promise),
+            Job::Checkpoint { size, note, promise } => {
+                written = batch
+                    .append_to(store)
+                    .and_then(|()| checkpoint(store, size, &note, promise));
+            }
+        }
+    }
+    written
+        .and_then(|()| batch.append_to(store))
+        .map_err(|Failure { cause, mut unanswered }| {
+            unanswered.extend(batch.promises.drain(..).chain(jobs.map(Job::into_promise)));
+            Failure { cause, unanswered }
+        })
+}
+
+/// Rows that go into one transaction, and those who wait for them.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<Row>,
+    promises: Vec<Promise>,
+}
+
+impl Batch {
+    fn add(&mut self, row: Row, promise: Promise) {
+        self.rows.push(row);
+        self.promises.push(promise);
+    }
+
+    fn append_to<S: Store>(&mut self, store: &mut S) -> Result<(), Failure> {
+        let appended = store.append(store.size(), &self.rows);
+        self.rows.clear();
+        let promises = std::mem::take(&mut self.promises);
+        match appended {
+            Ok(_) => promises.into_iter().for_each(Promise::keep),
+            Err(cause) => {
+                return Err(Failure {
+                    cause: Arc::new(cause),
+                    unanswered: promises,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A checkpoint that does not fit is its caller's mistake and harms nobody else.
+fn checkpoint<S: Store>(store: &mut S, size: Size, note: &[u8], promise: Promise) -> Result<(), Failure> {
+    use StoreError::{CheckpointExists, CheckpointMisfit, NoteTooLong};
+    match store.put_checkpoint(size, note).map_err(Arc::new) {
+        Ok(()) => promise.keep(),
+        Err(cause)
+            if matches!(
+                *cause,
+                CheckpointExists { .. } | CheckpointMisfit { .. } | NoteTooLong { .. }
+            ) =>
+        {
+            promise.fail(AppendError::CheckpointRefused { cause });
+        }
+        Err(cause) => {
+            return Err(Failure {
+                cause,
+                unanswered: vec![promise],
+            });
+        }
+    }
     Ok(())
 }
 
-fn tidy_if_idle<S: Store>(store: &mut S, queue: &Queue) -> Result<(), Arc<StoreError>> {
-    if queue.is_idle() {
-        store.tidy().map_err(Arc::new)
-    } else {
-        Ok(())
-    }
+fn tidy_if_idle<S: Store>(store: &mut S, queue: &Queue) -> Result<(), StoreError> {
+    if queue.is_idle() { store.tidy() } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -124,6 +124,39 @@ fn row_out_of_its_place_is_refused_and_harms_nobody() -> TestResult {
 }
 
 #[test]
+fn whoever_learns_of_the_failure_finds_the_ledger_poisoned() -> TestResult {
+    // The answer comes from the writer's thread, so a race would show in some of many rounds.
+    for _ in 0..200 {
+        let (appender, (allow, _)) = stepped()?;
+        let first = appender.submit(row(0));
+        allow.send(Err(full()))?;
+        assert!(is_disk_full(first.wait()));
+        assert!(
+            is_disk_full(appender.submit(row(7)).wait()),
+            "refused for its place, not for the failure"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn checkpoint_that_does_not_fit_harms_nobody() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let appender = Appender::start(Sqlite::create(&folder.path().join("ledger.db"), &[row(0)])?)?;
+    appender.put_checkpoint(size(1), b"note".to_vec()).wait()?;
+    let early = appender.put_checkpoint(size(2), b"note".to_vec());
+    let row = appender.submit(row(1));
+    let late = appender.put_checkpoint(size(2), b"note".to_vec());
+    let again = appender.put_checkpoint(size(1), b"other".to_vec());
+    assert!(matches!(early.wait(), Err(AppendError::CheckpointRefused { .. })));
+    row.wait()?;
+    late.wait()?;
+    assert!(matches!(again.wait(), Err(AppendError::CheckpointRefused { .. })));
+    appender.close()?.close()?;
+    Ok(())
+}
+
+#[test]
 fn close_drains_the_queue() -> TestResult {
     let (appender, (allow, _)) = stepped()?;
     let durables: Vec<Durable> = (0..300).map(|number| appender.submit(row(number))).collect();

@@ -32,7 +32,7 @@ pub struct LedgerReader {
 }
 
 /// A record as stored, with its payloads in rising order of slots.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEntry {
     /// Number of the row. Nothing says that it is the place inside the record, or not negative.
     pub seq: i64,
@@ -43,7 +43,7 @@ pub struct StoredEntry {
 }
 
 /// A payload row as stored. Nothing says that the entry commits to it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPayload {
     /// Which payload of its entry, 0 to 7.
     pub slot: u8,
@@ -54,7 +54,7 @@ pub struct StoredPayload {
 }
 
 /// A checkpoint row as stored. Nothing says that the note speaks of this size.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCheckpoint {
     /// Number of the row.
     pub size: i64,

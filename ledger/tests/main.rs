@@ -16,6 +16,7 @@ mod vectors;
 mod golden {
     mod judged;
     mod regenerated;
+    mod specified;
 }
 
 /// The file: made, extended, closed, killed, damaged and read.

@@ -122,18 +122,17 @@ impl Queue {
         Some(batch)
     }
 
-    /// Refuses everything from now on, and what is still queued as well.
-    pub(super) fn poison(&self, cause: Arc<StoreError>) {
-        let dropped: Vec<Job> = {
+    /// Refuses everything from now on, then tells those who have no answer yet and those who are still queued.
+    pub(super) fn poison(&self, cause: Arc<StoreError>, unanswered: Vec<Promise>) {
+        let queued: Vec<Job> = {
             let mut state = self.lock();
             state.cause.get_or_insert_with(|| Arc::clone(&cause));
             state.jobs.drain(..).collect()
         };
         self.emptied.notify_all();
-        for job in dropped {
-            job.into_promise().fail(AppendError::Poisoned {
-                cause: Arc::clone(&cause),
-            });
+        for promise in unanswered.into_iter().chain(queued.into_iter().map(Job::into_promise)) {
+            let cause = Arc::clone(&cause);
+            promise.fail(AppendError::Poisoned { cause });
         }
     }
 

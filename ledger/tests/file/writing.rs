@@ -231,6 +231,29 @@ fn close_beside_a_reader_keeps_everything_and_says_so() -> TestResult {
 }
 
 #[test]
+fn housekeeping_keeps_the_wal_from_growing_without_end() -> TestResult {
+    let folder = tempdir()?;
+    let path = folder.path().join("ledger.db");
+    let mut store = Sqlite::create(&path, &rows(0..2)?)?;
+    let mut longest = [0, 0];
+    for number in 2..1500 {
+        store.append(size(number), &rows(number..number + 1)?)?;
+        store.tidy()?;
+        let half = usize::from(number >= 750);
+        longest[half] = longest[half].max(folder.path().join("ledger.db-wal").metadata()?.len());
+    }
+    assert!(
+        longest[1] < longest[0] * 3 / 2,
+        "the WAL grew from {} to {} bytes",
+        longest[0],
+        longest[1]
+    );
+    store.close()?;
+    assert_eq!(count_whole(&path)?, 1500);
+    Ok(())
+}
+
+#[test]
 fn open_refuses_what_is_not_a_ledger_and_leaves_it_alone() -> TestResult {
     let folder = tempdir()?;
     let path = |name: &str| folder.path().join(name);
