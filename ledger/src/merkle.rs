@@ -126,11 +126,9 @@ impl Frontier {
     }
 
     /// Counts the leaves appended so far.
-    ///
-    /// # Panics
-    /// Never in practice: 2^53 appends would have to come first.
+    #[must_use]
     pub fn size(&self) -> Size {
-        Size::new(self.leaves).expect("fewer than 2^53 leaves were appended")
+        Size::clamped(self.leaves)
     }
 
     /// Computes the root over all leaves appended so far (RFC 9162 §2.1.1).

@@ -151,8 +151,7 @@ impl Queue {
     }
 
     pub(super) fn next(&self) -> Size {
-        let next = self.lock().next;
-        Size::new(next).expect("a size, counted up once for each row with a number of its own")
+        Size::clamped(self.lock().next)
     }
 
     /// Gives a guard that closes the queue and breaks what is left in it, even when its thread panics.
