@@ -1,9 +1,24 @@
 //! The law, replay and explanation: what can be proven afterwards (`schemas/authority-v1.md`).
 //!
-//! Pure core: [`policy`] and [`projection`] say what a decision must be.
-//! No clock, no network; nothing here prints.
+//! Pure core: bytes and evidence come in as arguments. Only [`audit`] reads a ledger file, through `countersign-ledger`,
+//! and only [`cli`] prints. No clock, no network, no key of anybody's: what a verdict rests on is in the file, in the
+//! anchors and heads that the auditor brings, and in this code.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`code`], [`finding`] | the rules by their codes; what is said when one is broken |
+//! | [`policy`] | policy layers, and what they say about one request |
+//! | [`projection`] | from an action request to the question that policy is asked |
+//! | [`law`] | the fold over entries: run by a writer before, by a verifier after |
+//! | [`audit`] | a whole file: encoding, signatures, payloads, checkpoints, anchors, verdict |
+//! | [`explain`] | who did what, on whose authority, as a tree for people |
+//! | [`visible`] | text of strangers, made fit to be looked at |
+//! | [`cli`] | the command line of `verify` |
 
+pub mod audit;
+pub mod cli;
 pub mod code;
+pub mod explain;
 pub mod finding;
 pub mod law;
 pub mod policy;

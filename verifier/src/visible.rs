@@ -6,7 +6,7 @@
 /// escaped, and the backslash too, so that two different texts never look the same. A cut text ends in `…`.
 #[must_use]
 pub fn visible(text: &str, chars_max: usize) -> String {
-    let mut shown = String::with_capacity(text.len().min(4 * chars_max));
+    let mut shown = String::with_capacity(text.len().min(chars_max));
     let mut rest = text.chars();
     for character in rest.by_ref().take(chars_max) {
         match character {
@@ -21,6 +21,16 @@ pub fn visible(text: &str, chars_max: usize) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// As [`visible`], line by line: line ends stay, and nothing is cut.
+#[must_use]
+pub fn visible_lines(text: &str) -> String {
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| visible(line.trim_end_matches('\r'), usize::MAX))
+        .collect();
+    lines.join("\n")
 }
 
 /// Characters that a terminal acts on, or that do not show.
@@ -57,6 +67,11 @@ mod tests {
     #[test]
     fn an_escape_cannot_be_forged() {
         assert_ne!(visible("\\u{1b}", 99), visible("\u{1b}", 99));
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(visible_lines("a\r\nb\u{1b}\n"), "a\nb\\u{1b}\n");
     }
 
     #[test]

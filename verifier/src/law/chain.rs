@@ -233,14 +233,14 @@ impl Chain {
     }
 
     /// Goes on behind `seq`; places that were left out in between are marked as damaged.
-    pub(super) fn advance(&mut self, seq: Seq, link: Link, received: Option<Millis>) {
+    pub(super) fn advance(&mut self, seq: Seq, link: Option<Link>, received: Option<Millis>) {
         if seq > self.next {
             self.tree_is_broken = true;
             self.damage.mark(self.next, seq);
             let missing = (seq.get() - self.next.get()).min(SEEN_LAG_MAX + 1);
             (0..missing).for_each(|_| self.push(None));
         }
-        self.push(Some(link));
+        self.push(link);
         self.received = received.map_or(self.received, |received| received.max(self.received));
         self.next = Seq::clamped(seq.get() + 1).max(self.next);
     }

@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{
-    Claims, Credential, HostClaims, HostCredential, InstanceClaims, InstanceCredential, InstanceRole, MayIssue,
+    Claims, Credential, CredentialError, HostClaims, HostCredential, InstanceClaims, InstanceCredential, InstanceRole,
+    MayIssue,
 };
 use countersign_identity::did::PeerDid;
 use countersign_identity::instant::Window;
@@ -233,7 +234,13 @@ pub(super) fn verified<C: Claims>(
     let unverified = match Credential::<C>::parse(bytes) {
         Ok(unverified) => unverified,
         Err(error) => {
-            out.breach(Code::A2, expected, error);
+            // Documents have one canonical encoding, as records have (I1).
+            let code = if matches!(error, CredentialError::Document(_)) {
+                Code::I1
+            } else {
+                Code::A2
+            };
+            out.breach(code, expected, error);
             return None;
         }
     };

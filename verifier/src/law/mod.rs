@@ -166,9 +166,9 @@ impl Law {
 
     /// Goes past an entry that cannot be folded because of its encoding, place or signature.
     ///
-    /// `prev` is that of the record, where it could be decoded. Rules that need the entry are not judged again where
-    /// later entries name it.
-    pub fn skip(&mut self, seq: Seq, link: Link, prev: Option<Link>) -> Option<Finding> {
+    /// `link` is that of its record, where there is one, `prev` what the record states, where it could be decoded.
+    /// Rules that need the entry are not judged again where later entries name it.
+    pub fn skip(&mut self, seq: Seq, link: Option<Link>, prev: Option<Link>) -> Option<Finding> {
         let verdict = prev.map_or(Prev::Fits, |prev| self.chain.check_prev(prev, None));
         self.chain.apply_prev(verdict);
         self.chain.advance(seq, link, None);
@@ -196,15 +196,21 @@ impl Law {
 
     /// Whether its author, or an entry that it names, could not be folded.
     fn rests_on_damage(&self, entry: &Entry<'_>) -> bool {
-        let damage = &self.chain.damage;
-        damage.is_any()
-            && (damage.contains(entry.statement.by)
-                || entry
-                    .statement
-                    .body
-                    .named_entries()
-                    .into_iter()
-                    .any(|seq| damage.contains(seq)))
+        let names_damage = || {
+            entry
+                .statement
+                .body
+                .named_entries()
+                .into_iter()
+                .any(|seq| self.is_damaged(seq))
+        };
+        self.chain.damage.is_any() && (self.is_damaged(entry.statement.by) || names_damage())
+    }
+
+    /// Whether the entry at `seq` is missing, or could not be folded.
+    #[must_use]
+    pub fn is_damaged(&self, seq: Seq) -> bool {
+        self.chain.damage.contains(seq)
     }
 
     fn examine_kind(&self, entry: &Entry<'_>, author: Option<&Instance>, out: &mut Findings) -> Option<Change> {
@@ -294,7 +300,7 @@ impl Law {
 
     fn apply(&mut self, entry: &Entry<'_>, examined: Examined) {
         self.chain.apply_prev(examined.prev);
-        self.chain.advance(entry.seq, entry.link, Some(entry.received));
+        self.chain.advance(entry.seq, Some(entry.link), Some(entry.received));
         match examined.change {
             Some(change) => change.apply(self),
             None => self.chain.damage.mark(entry.seq, Seq::clamped(entry.seq.get() + 1)),

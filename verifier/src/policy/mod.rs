@@ -140,6 +140,12 @@ impl LoadedLayer {
         self.layer
     }
 
+    /// Whether the text holds no policy at all, so that every request is denied.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.content, Content::Empty)
+    }
+
     /// Whether the texts could be loaded; an empty layer is readable.
     #[must_use]
     pub fn is_readable(&self) -> bool {

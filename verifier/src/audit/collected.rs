@@ -1,0 +1,57 @@
+//! The findings of a whole audit, in bounded memory.
+
+use crate::audit::Verdict;
+use crate::code::Class;
+use crate::finding::Finding;
+
+/// Most findings that are kept of each list: a hostile ledger could break a rule in every entry.
+const LIST_MAX: usize = 1_000;
+
+/// What was found so far.
+pub(super) struct Collected {
+    pub(super) breaches: Vec<Finding>,
+    pub(super) unproven: Vec<Finding>,
+    /// How many of either were left out.
+    pub(super) omitted: usize,
+    pub(super) verdict: Verdict,
+}
+
+impl Default for Collected {
+    fn default() -> Self {
+        Self {
+            breaches: Vec::new(),
+            unproven: Vec::new(),
+            omitted: 0,
+            verdict: Verdict::Verified,
+        }
+    }
+}
+
+impl Collected {
+    pub(super) fn push(&mut self, finding: Finding) {
+        let (list, verdict) = match finding.class {
+            Class::Written | Class::Denied => (&mut self.breaches, Verdict::Rejected),
+            Class::Unreadable => (&mut self.breaches, Verdict::Unreadable),
+            Class::Unproven => (&mut self.unproven, Verdict::Incomplete),
+        };
+        self.verdict = self.verdict.max(verdict);
+        if list.len() < LIST_MAX {
+            list.push(finding);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    /// Sorts both lists by entry; what concerns the ledger as a whole comes last.
+    pub(super) fn sort(&mut self) {
+        for list in [&mut self.breaches, &mut self.unproven] {
+            list.sort_by_key(|finding| (finding.entry.is_none(), finding.entry));
+        }
+    }
+}
+
+impl Extend<Finding> for Collected {
+    fn extend<I: IntoIterator<Item = Finding>>(&mut self, findings: I) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+}

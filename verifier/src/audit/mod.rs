@@ -1,0 +1,317 @@
+//! Judging a whole ledger: steps V1 to V9 of authority-v1 §6.
+//!
+//! [`audit`] reads a ledger once, front to back, in bounded memory, and goes on after whatever it finds. It trusts
+//! nothing but the anchors and heads that it was given.
+
+mod collected;
+mod heads;
+mod payloads;
+mod report;
+mod row;
+mod signatures;
+
+pub use report::{Assurance, PolicyInForce, Report, Verdict};
+
+use countersign_identity::trust::Anchor;
+use countersign_ledger::merkle::Frontier;
+use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, Table};
+use countersign_schemas::body::Body;
+use countersign_schemas::number::{Seq, Size};
+
+use crate::code::Code;
+use crate::explain::Story;
+use crate::finding::Finding;
+use crate::law::{Entry, Law};
+use collected::Collected;
+use heads::Heads;
+use row::{Decoded, Row};
+use signatures::{Keys, Verified};
+
+/// Most rows that are held at once.
+const BATCH_ROWS: usize = 256;
+/// Bytes of records and payloads after which a batch is full.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// What the auditor brings along.
+#[derive(Debug, Clone, Default)]
+pub struct AuditOptions {
+    /// The principals that are trusted; the ledger's has to be one of them.
+    pub anchors: Vec<Anchor>,
+    /// Checkpoint notes that were kept elsewhere.
+    pub heads: Vec<Vec<u8>>,
+    /// Whether to collect what [`crate::explain`] shows.
+    pub story: bool,
+}
+
+/// A ledger as rows, wherever they come from.
+pub struct Rows<E, C> {
+    /// The first row, which names the checkpoint keys.
+    pub genesis: Option<StoredEntry>,
+    /// All rows, the first one included.
+    pub entries: E,
+    /// All checkpoint rows.
+    pub checkpoints: C,
+}
+
+/// Judges the ledger behind `reader`.
+#[must_use]
+pub fn audit(reader: &LedgerReader, options: &AuditOptions) -> Report {
+    // What is wrong with the row itself is found again, and named, when the rows are read in order.
+    let genesis = reader.entry(Seq::ZERO).ok().flatten();
+    audit_rows(
+        Rows {
+            genesis,
+            entries: reader.entries(),
+            checkpoints: reader.checkpoints(),
+        },
+        options,
+    )
+}
+
+/// Judges rows.
+pub fn audit_rows<E, C>(rows: Rows<E, C>, options: &AuditOptions) -> Report
+where
+    E: Iterator<Item = Result<StoredEntry, ItemError>>,
+    C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
+{
+    let genesis = rows.genesis.and_then(Row::read);
+    let mut audit = Audit::new(
+        Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads),
+        options.story,
+    );
+    let mut batch = Batch::default();
+    for item in rows.entries {
+        match item {
+            Ok(stored) => batch.push(stored),
+            Err(error) => {
+                audit.take(std::mem::take(&mut batch));
+                audit.item_error(&error);
+            }
+        }
+        if batch.is_full() {
+            audit.take(std::mem::take(&mut batch));
+        }
+    }
+    audit.take(batch);
+    audit.finish(options)
+}
+
+#[derive(Default)]
+struct Batch {
+    rows: Vec<StoredEntry>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, stored: StoredEntry) {
+        let payloads: usize = stored.payloads.iter().map(|payload| payload.content.len()).sum();
+        self.bytes += stored.record.len() + payloads;
+        self.rows.push(stored);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+    }
+}
+
+struct Audit {
+    law: Law,
+    keys: Keys,
+    tree: Frontier,
+    heads: Heads,
+    findings: Collected,
+    /// The key that the next row should have.
+    next: Seq,
+    rows: u64,
+    story: Option<Story>,
+}
+
+impl Audit {
+    fn new(heads: Heads, story: bool) -> Self {
+        Self {
+            law: Law::new(),
+            keys: Keys::default(),
+            tree: Frontier::new(),
+            heads,
+            findings: Collected::default(),
+            next: Seq::ZERO,
+            rows: 0,
+            story: story.then(Story::default),
+        }
+    }
+
+    fn take(&mut self, batch: Batch) {
+        let mut rows = Vec::with_capacity(batch.rows.len());
+        for stored in batch.rows {
+            let key = stored.seq;
+            match Row::read(stored) {
+                Some(row) => rows.push(row),
+                None => self.whole(Code::I4, "rows from 0 on", &format!("row {key}")),
+            }
+        }
+        rows.iter().for_each(|row| self.keys.learn(row));
+        let verified = self.keys.verify(&rows);
+        rows.into_iter()
+            .zip(verified)
+            .for_each(|(row, verified)| self.row(&row, verified));
+    }
+
+    fn whole(&mut self, code: Code, expected: &str, found: &str) {
+        self.findings.push(Finding::whole(code, expected, found));
+    }
+
+    /// Steps V1 to V6 and F for one row.
+    fn row(&mut self, row: &Row, verified: Verified) {
+        self.rows += 1;
+        let placed = self.place(row);
+        match &row.statement {
+            Ok(decoded) if placed => self.judge(row, decoded, verified),
+            Ok(_) => self.skip(row),
+            Err(finding) => {
+                self.findings.push(finding.clone());
+                self.skip(row);
+            }
+        }
+        self.tree.push(&row.bytes);
+        self.next = Seq::clamped(row.seq.get() + 1);
+        self.heads.note_root(Size::clamped(self.rows), || self.tree.root());
+    }
+
+    /// V2. Behind missing rows the count goes on from the first that is there.
+    fn place(&mut self, row: &Row) -> bool {
+        let stated = row.record.as_ref().map_or(row.seq, |record| record.seq);
+        let holds = row.seq == self.next && stated == row.seq;
+        if !holds {
+            let found = if stated == row.seq {
+                format!("entry {stated}")
+            } else {
+                format!("a record of entry {stated}")
+            };
+            self.findings
+                .push(Finding::new(Code::I4, row.seq, format!("entry {}", self.next), found));
+        }
+        holds
+    }
+
+    fn skip(&mut self, row: &Row) {
+        // Of a row at a wrong place `prev` says nothing about the row before.
+        let prev = row
+            .record
+            .as_ref()
+            .filter(|record| record.seq == self.next)
+            .map(|record| record.prev);
+        self.findings.extend(self.law.skip(row.seq, Some(row.link), prev));
+    }
+
+    /// V4 to V6 and F.
+    fn judge(&mut self, row: &Row, decoded: &Decoded, verified: Verified) {
+        let statement = &decoded.statement;
+        match verified {
+            Verified::Yes => {}
+            Verified::NoAuthor => {
+                if !self.law.is_damaged(statement.by) {
+                    let found = format!("by {}", statement.by);
+                    self.findings
+                        .push(Finding::new(Code::A1, row.seq, "an author that was introduced", found));
+                }
+                return self.skip(row);
+            }
+            Verified::No(error) => {
+                let expected = format!("signed by the author, {}", statement.by);
+                self.findings
+                    .push(Finding::new(Code::I2, row.seq, expected, error.to_string()));
+                return self.skip(row);
+            }
+        }
+        let payloads = payloads::check(row.seq, statement, &row.payloads, &mut self.findings);
+        let Some(record) = &row.record else { return };
+        let entry = Entry {
+            seq: row.seq,
+            received: record.received,
+            prev: record.prev,
+            link: row.link,
+            tree: &self.tree,
+            statement,
+            statement_digest: decoded.digest,
+            payloads: &payloads,
+        };
+        self.findings.extend(self.law.fold(&entry));
+        if let Some(story) = &mut self.story {
+            story.take(&self.law, &entry);
+        }
+        if let Body::InstanceStopped(body) = &statement.body {
+            self.keys.forget_expansion(body.instance);
+        }
+    }
+
+    /// A row, or a part of the table, that could not be handed out.
+    fn item_error(&mut self, error: &ItemError) {
+        if error.is_read_failure() {
+            self.whole(Code::U1, "a readable file", &error.to_string());
+            return;
+        }
+        let place = |row: i64| u64::try_from(row).ok().and_then(|row| Seq::new(row).ok());
+        match error {
+            ItemError::Orphan { seq, .. } => self.damaged(Code::I9, place(*seq), "payloads of entries only", error),
+            ItemError::WrongType {
+                table: Table::Payload,
+                row,
+                ..
+            }
+            | ItemError::TooLong {
+                table: Table::Payload,
+                row,
+                ..
+            } => {
+                self.damaged(Code::I9, place(row.div_euclid(8)), "a payload", error);
+            }
+            ItemError::WrongType { row, .. } | ItemError::TooLong { row, .. } => {
+                self.damaged(Code::I1, place(*row), "a record", error);
+                if let Some(seq) = place(*row) {
+                    self.rows += 1;
+                    self.next = Seq::clamped(seq.get() + 1);
+                    self.findings.extend(self.law.skip(seq, None, None));
+                }
+            }
+            // The table ends here for every reader: what stood behind is lost.
+            _ => self.damaged(Code::I4, Some(self.next), "all rows of the table", error),
+        }
+    }
+
+    fn damaged(&mut self, code: Code, entry: Option<Seq>, expected: &str, error: &ItemError) {
+        self.findings.push(match entry {
+            Some(entry) => Finding::new(code, entry, expected, error.to_string()),
+            None => Finding::whole(code, expected, error.to_string()),
+        });
+    }
+
+    /// V7 to V9.
+    fn finish(mut self, options: &AuditOptions) -> Report {
+        if self.rows == 0 {
+            self.whole(Code::I4, "ledger.opened as entry 0", "no entries");
+        }
+        let size = Size::clamped(self.rows);
+        let head = self.heads.judge(size, self.law.tree_is_broken(), &mut self.findings);
+        self.findings.extend(anchored(&self.law, &options.anchors));
+        self.findings.extend(self.law.completeness());
+        Report::new(&self.law, self.findings, self.rows, head, self.story)
+    }
+}
+
+/// V8: the principal is one of the anchors.
+fn anchored(law: &Law, anchors: &[Anchor]) -> Option<Finding> {
+    if anchors.is_empty() {
+        return Some(Finding::whole(Code::C4, "a trust anchor (--trust)", "none"));
+    }
+    let principal = law.opening()?.principal();
+    if anchors.iter().any(|anchor| anchor.matches(principal)) {
+        return None;
+    }
+    let given: Vec<String> = anchors.iter().map(ToString::to_string).collect();
+    Some(Finding::new(
+        Code::A2,
+        Seq::ZERO,
+        format!("principal {}", given.join(" or ")),
+        principal.short(),
+    ))
+}

@@ -1,0 +1,66 @@
+//! Step V6: stored payloads against what the entry committed to (I9).
+
+use countersign_ledger::reader::StoredPayload;
+use countersign_schemas::number::Seq;
+use countersign_schemas::payload::{PayloadRef, Salt};
+use countersign_schemas::statement::Statement;
+
+use super::collected::Collected;
+use crate::code::Code;
+use crate::finding::Finding;
+
+/// Compares the payload rows of one entry with its references; gives the sound bytes by slot.
+pub(super) fn check<'r>(
+    seq: Seq,
+    statement: &Statement,
+    rows: &'r [StoredPayload],
+    findings: &mut Collected,
+) -> Vec<Option<&'r [u8]>> {
+    let references = statement.body.payloads();
+    for row in rows.iter().filter(|row| usize::from(row.slot) >= references.len()) {
+        let found = format!("a payload in slot {}", row.slot);
+        findings.push(Finding::new(
+            Code::I9,
+            seq,
+            format!("{} payloads", references.len()),
+            found,
+        ));
+    }
+    let stored = |slot: usize| rows.iter().find(|row| usize::from(row.slot) == slot);
+    references
+        .iter()
+        .enumerate()
+        .map(|(slot, reference)| match stored(slot) {
+            Some(row) => check_one(seq, slot, reference, row, findings),
+            None => {
+                let expected = format!("the payload in slot {slot}, {} bytes", reference.length);
+                findings.push(Finding::unproven(Code::I9, seq, expected, "no payload"));
+                None
+            }
+        })
+        .collect()
+}
+
+fn check_one<'r>(
+    seq: Seq,
+    slot: usize,
+    reference: &PayloadRef,
+    row: &'r StoredPayload,
+    findings: &mut Collected,
+) -> Option<&'r [u8]> {
+    let salt = <[u8; 32]>::try_from(row.salt.as_slice()).ok().map(Salt);
+    if salt.is_some_and(|salt| reference.matches(&salt, &row.content)) {
+        return Some(&row.content);
+    }
+    let expected = format!(
+        "{} bytes committed to as {} in slot {slot}",
+        reference.length, reference.commitment
+    );
+    findings.push(Finding::new(
+        Code::I9,
+        seq,
+        expected,
+        format!("other content or salt, {} bytes", row.content.len()),
+    ));
+    None
+}
