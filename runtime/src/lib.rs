@@ -1,5 +1,14 @@
 //! Models, tools, gate, sessions and the command line: what happens.
+//!
+//! [`session`] lets agents work; each action they propose goes through the [`gate`], which lets the law of
+//! `countersign-verifier` judge it and makes a permit only once the decision is durable; [`recorder`] is the one way
+//! into the ledger; [`tool`] runs by permit alone; [`model`] proposes and holds no key.
 
+pub mod cli;
+pub mod clock;
 pub mod gate;
+pub mod home;
 pub mod model;
+pub mod recorder;
+pub mod session;
 pub mod tool;

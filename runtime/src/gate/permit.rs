@@ -35,7 +35,6 @@ pub struct Permit(PermitTerms);
 
 impl Permit {
     /// Makes the permit for a decision. The caller has waited until the decision is durable.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called by the decision flow of the gate"))]
     pub(in crate::gate) fn issue(terms: PermitTerms) -> Self {
         Self(terms)
     }

@@ -1,0 +1,183 @@
+//! The command line of `countersign`, as data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs agents so that every action can be traced to who allowed it, and proven afterwards.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 110, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Play a whole story without key or network, and verify what it leaves behind
+    Demo(DemoArguments),
+    /// Make the principal's and the host's keys, a trust anchor and a starter policy
+    Init(InitArguments),
+    /// Let an agent work on a task in a folder
+    Run(RunArguments),
+    /// Bound what this host's runs may do, signed by the principal
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Read a ledger
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// List the built-in tools
+    Tools(ToolsArguments),
+    /// Prove a ledger; the same as the `verify` program
+    #[command(disable_help_flag = true)]
+    Verify {
+        /// Arguments of `verify`; see `verify --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<std::ffi::OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Folder to make and to leave the ledger in
+    #[arg(long, value_name = "DIR", default_value = "demo")]
+    pub(crate) dir: PathBuf,
+    /// Print events and the verdict as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything (the demo never does)
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Store the keys without a passphrase
+    #[arg(long)]
+    pub(crate) no_passphrase: bool,
+    /// Sign a new 30-day credential for this host with the existing principal key
+    #[arg(long)]
+    pub(crate) renew_host: bool,
+    /// Never ask anything: the passphrase comes from the environment or there is none
+    #[arg(long)]
+    pub(crate) no_input: bool,
+    /// Print what was made as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// What the lead agent is to do
+    #[arg(value_name = "TASK")]
+    pub(crate) task: String,
+    /// Model to use; in this release `scripted:FILE`
+    #[arg(long, value_name = "MODEL", env = "COUNTERSIGN_MODEL")]
+    pub(crate) model: Option<String>,
+    /// Cedar policies for this run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Where to write the ledger; must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Grant of the principal that bounds this run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grant: Option<PathBuf>,
+    /// Who answers what policy leaves open: `ask`, `never`, or an approver's key file
+    #[arg(long, value_name = "ask|never|KEYFILE")]
+    pub(crate) approve: Option<String>,
+    /// Folder to work in
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything: what would be asked is denied
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GrantCommand {
+    /// Sign a grant for this host, to be passed to `run --grant`
+    Issue(GrantIssueArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantIssueArguments {
+    /// Where to write the grant; `-` is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// A tool that may be used; without any, all built-in tools
+    #[arg(long = "tool", value_name = "TOOL")]
+    pub(crate) tools: Vec<String>,
+    /// A folder that may be worked in
+    #[arg(long = "path", value_name = "DIR", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Model calls and actions, in all
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) calls: u64,
+    /// Tokens read by models, in all
+    #[arg(long, value_name = "N", default_value_t = 20_000_000)]
+    pub(crate) tokens_in: u64,
+    /// Tokens written by models, in all
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub(crate) tokens_out: u64,
+    /// Cost in millionths of a US dollar, in all
+    #[arg(long, value_name = "N", default_value_t = 20_000_000)]
+    pub(crate) cost_micro_usd: u64,
+    /// Generations of agents below this grant: 1 is a lead alone, 2 a lead with subagents
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) depth: u8,
+    /// How long it holds
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub(crate) hours: u64,
+    /// What it is for; becomes part of every ledger it is used in
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) purpose: String,
+    /// A policy file may then only restrict, not permit
+    #[arg(long)]
+    pub(crate) no_policy: bool,
+    /// Never ask anything
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Print every entry
+    Log(LedgerArguments),
+    /// Print one entry with its payloads
+    Show {
+        /// Sequence number of the entry
+        #[arg(value_name = "ENTRY")]
+        entry: u64,
+        #[command(flatten)]
+        ledger: LedgerArguments,
+    },
+    /// Print the latest checkpoint, to be kept elsewhere and given to `verify --head`
+    Head(LedgerArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArguments {
+    /// The ledger; without it, the latest one of this home
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything (reading never does)
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ToolsArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything (listing never does)
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}

@@ -1,0 +1,167 @@
+//! `countersign init`: keys, trust anchor, starter policy.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use countersign_identity::keyfile::{KeyFile, KeyFileError, Passphrase, Protection, Purpose, WorkFactor};
+use serde_json::json;
+
+use super::arguments::InitArguments;
+use super::exit::{Exit, Failure};
+use super::household::{HOST_DAYS, Household, certify_host};
+use super::keys::{self, Input};
+use crate::clock::Clock;
+use crate::home::Home;
+
+const STARTER_POLICY: &str = include_str!("starter_policy.cedar");
+
+/// Makes everything a first run needs, or nothing.
+pub(super) fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
+    let home = home()?;
+    if arguments.renew_host {
+        return renew_host(&home, Input::of(arguments.no_input));
+    }
+    refuse_second(&home)?;
+    let passphrase = new_passphrase(arguments)?;
+    let protection = passphrase.as_ref().map_or(Protection::Plain, |secret| {
+        Protection::Passphrase(secret, WorkFactor::DEFAULT)
+    });
+    let now = Clock::default().read().at;
+    let household = Household::make(now).map_err(|error| Failure::caused(Exit::Environment, "keys", &error))?;
+    let principal = household.principal_did();
+
+    create_private_folder(home.config())?;
+    create_private_folder(home.ledgers())?;
+    let Household {
+        principal: secret,
+        host,
+        host_credential,
+        approver,
+        approver_credential,
+    } = household;
+    write_key(&home.principal_key(), Purpose::Principal, secret, None, &protection)?;
+    write_key(
+        &home.host_key(),
+        Purpose::Host,
+        host,
+        Some(host_credential),
+        &Protection::Plain,
+    )?;
+    write_key(
+        &home.approver_key(),
+        Purpose::Approver,
+        approver,
+        Some(approver_credential),
+        &protection,
+    )?;
+    write_text(&home.starter_policy(), STARTER_POLICY)?;
+    // Last, because its presence is what says that init is done.
+    write_text(&home.principal_did(), &format!("{}\n", principal.long()))?;
+    report(&home, principal.short(), arguments)
+}
+
+pub(super) fn home() -> Result<Home, Failure> {
+    Home::from_env().map_err(|error| Failure::caused(Exit::Environment, "home", &error))
+}
+
+fn refuse_second(home: &Home) -> Result<(), Failure> {
+    for path in [
+        home.principal_did(),
+        home.principal_key(),
+        home.host_key(),
+        home.approver_key(),
+    ] {
+        if path.symlink_metadata().is_ok() {
+            return Err(
+                Failure::new(Exit::Failed, format!("{} exists; nothing was changed", path.display()))
+                    .hint("set COUNTERSIGN_HOME to make a second principal elsewhere"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn new_passphrase(arguments: &InitArguments) -> Result<Option<Passphrase>, Failure> {
+    if arguments.no_passphrase {
+        return Ok(None);
+    }
+    keys::passphrase(
+        Input::of(arguments.no_input),
+        "New passphrase for the principal's and the approver's key: ",
+    )
+    .map(Some)
+    .map_err(|failure| failure.hint("set COUNTERSIGN_PASSPHRASE_FILE, or pass --no-passphrase"))
+}
+
+fn create_private_folder(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
+}
+
+fn write_key(
+    path: &Path,
+    purpose: Purpose,
+    secret: countersign_identity::keys::HybridSecret,
+    credential: Option<Vec<u8>>,
+    protection: &Protection<'_>,
+) -> Result<(), Failure> {
+    let failed = |error: KeyFileError| Failure::caused(Exit::Environment, path.display(), &error);
+    KeyFile::new(purpose, secret, credential)
+        .map_err(failed)?
+        .create(path, protection)
+        .map_err(failed)
+}
+
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
+    let write = || {
+        let mut file = fs::File::create_new(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
+}
+
+fn report(home: &Home, principal: &str, arguments: &InitArguments) -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        let made = json!({
+            "schema": "countersign.init/v1",
+            "principal": principal,
+            "anchor": home.principal_did(),
+            "host_days": HOST_DAYS,
+            "policy": home.starter_policy(),
+        });
+        writeln!(out, "{made}")?;
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "principal  {principal}")?;
+    writeln!(out, "anchor     {}", home.principal_did().display())?;
+    writeln!(out, "policy     {}", home.starter_policy().display())?;
+    writeln!(
+        out,
+        "The anchor is what auditors pass to `verify --trust`. This host may start runs for {HOST_DAYS} days."
+    )?;
+    Ok(Exit::Done)
+}
+
+/// Signs a new host credential with the principal's key; host and principal keep their keys.
+fn renew_host(home: &Home, input: Input) -> Result<Exit, Failure> {
+    let principal = keys::open(&home.principal_key(), Purpose::Principal, input)?;
+    let host = keys::open(&home.host_key(), Purpose::Host, input)?;
+    let now = Clock::default().read().at;
+    let credential = certify_host(principal.secret(), host.did(), now)
+        .map_err(|error| Failure::caused(Exit::Environment, "the host's credential", &error))?;
+    let path = home.host_key();
+    let failed = |error: KeyFileError| Failure::caused(Exit::Environment, path.display(), &error);
+    host.with_credential(credential)
+        .map_err(failed)?
+        .replace(&path, &Protection::Plain)
+        .map_err(failed)?;
+    writeln!(io::stdout(), "this host may start runs for {HOST_DAYS} days from now")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,85 @@
+//! The command line: reads arguments and the environment, prints, and turns every end into an exit code.
+
+#![expect(clippy::print_stderr, reason = "this is the one place that talks to a person")]
+
+mod arguments;
+mod demo;
+mod exit;
+mod grant;
+mod household;
+mod init;
+mod keys;
+mod ledger;
+mod prompt;
+mod run;
+mod tools;
+mod watch;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+pub use exit::{Exit, Failure};
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
+        }
+    };
+    log_to_stderr();
+    match catch_unwind(AssertUnwindSafe(|| dispatch(arguments.command))) {
+        Ok(Ok(End::Exit(exit))) => exit.into(),
+        Ok(Ok(End::Code(code))) => code,
+        Ok(Err(failure)) => {
+            eprintln!("{failure}");
+            failure.exit.into()
+        }
+        Err(_) => {
+            eprintln!("error: this is a bug of countersign; the ledger, if one was begun, is left open");
+            Exit::Bug.into()
+        }
+    }
+}
+
+/// How a command ended: with a code of ours, or with one of the verifier's.
+enum End {
+    Exit(Exit),
+    Code(ExitCode),
+}
+
+fn dispatch(command: Command) -> Result<End, Failure> {
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments).map(End::Exit),
+        Command::Init(arguments) => init::run(&arguments).map(End::Exit),
+        Command::Run(arguments) => run::run(arguments).map(End::Exit),
+        Command::Grant(command) => grant::run(command).map(End::Exit),
+        Command::Ledger(command) => ledger::run(command).map(End::Exit),
+        Command::Tools(arguments) => tools::run(&arguments).map(End::Exit),
+        Command::Verify { rest } => {
+            let arguments = std::iter::once(OsString::from("countersign verify")).chain(rest);
+            Ok(End::Code(countersign_verifier::cli::main(arguments)))
+        }
+    }
+}
+
+/// `RUST_LOG` decides what is logged; without it nothing is.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}

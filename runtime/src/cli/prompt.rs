@@ -1,0 +1,73 @@
+//! Asks a person at the terminal whether an action may happen.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use countersign_verifier::visible::visible;
+
+use crate::gate::Prompt;
+use crate::tool::BoxFuture;
+
+/// The terminal on stdin and stderr.
+pub(crate) struct Terminal;
+
+impl Terminal {
+    /// Whether somebody can be asked here at all.
+    pub(crate) fn is_attended() -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+}
+
+impl Prompt for Terminal {
+    fn ask<'a>(&'a self, text: &'a [u8]) -> BoxFuture<'a, Option<bool>> {
+        let shown = shown_exactly(text);
+        Box::pin(async move {
+            // Reading a line blocks for as long as the person thinks.
+            tokio::task::spawn_blocking(move || question(&shown))
+                .await
+                .ok()
+                .flatten()
+        })
+    }
+}
+
+fn question(shown: &str) -> Option<bool> {
+    let mut out = io::stderr();
+    let mut line = String::new();
+    loop {
+        write!(
+            out,
+            "\n--- this action needs your approval ---\n{shown}\n--- approve? [y/N] "
+        )
+        .ok()?;
+        out.flush().ok()?;
+        line.clear();
+        if io::stdin().lock().read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.trim() {
+            "y" | "Y" | "yes" => return Some(true),
+            "" | "n" | "N" | "no" => return Some(false),
+            _ => {}
+        }
+    }
+}
+
+/// The exact bytes, line by line, with everything a terminal would obey or reorder made visible.
+fn shown_exactly(text: &[u8]) -> String {
+    String::from_utf8_lossy(text)
+        .lines()
+        .map(|line| visible(line, usize::MAX))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown_exactly;
+
+    #[test]
+    fn nothing_a_terminal_obeys_survives() {
+        assert_eq!(shown_exactly(b"rm \x1b[2K\xe2\x80\xaels"), "rm \\u{1b}[2K\\u{202e}ls");
+        assert_eq!(shown_exactly("tool: bash\nä".as_bytes()), "tool: bash\nä");
+    }
+}

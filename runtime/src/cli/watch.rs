@@ -1,0 +1,126 @@
+//! Shows a run while it goes on: lines for a person on stderr, or JSON lines on stdout.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+use countersign_schemas::body::FinishOutcome;
+use countersign_verifier::visible::visible;
+
+use crate::session::{Event, Observer, Ruled};
+
+/// The most of a model's words that a line shows; the ledger has them all.
+const TEXT_CHARS_MAX: usize = 400;
+const TEXT_LINES_MAX: usize = 12;
+
+/// How events are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Lines for a person, on stderr.
+    Text,
+    /// JSON lines, on stdout.
+    Json,
+}
+
+/// Writes every event as it comes.
+pub(crate) struct Watcher {
+    show: Show,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl Watcher {
+    pub(crate) fn new(show: Show) -> Self {
+        let out: Box<dyn Write + Send> = match show {
+            Show::Text => Box::new(io::stderr()),
+            Show::Json => Box::new(io::stdout()),
+        };
+        Self {
+            show,
+            out: Mutex::new(out),
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn observe(&self, event: &Event) {
+        let line = match self.show {
+            Show::Json => Some(event.to_json().to_string()),
+            Show::Text => text(event),
+        };
+        if let (Some(line), Ok(mut out)) = (line, self.out.lock()) {
+            // A front end that went away must not stop the run: the ledger has it all.
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        }
+    }
+}
+
+fn text(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::RunStarted { path, .. } => format!("ledger    {path}"),
+        Event::AgentStarted {
+            agent,
+            did,
+            parent: Some(parent),
+        } => {
+            format!("{agent:<9} introduced by {parent} as {}", shortened(did))
+        }
+        Event::AgentStarted {
+            agent,
+            did,
+            parent: None,
+        } => format!("{agent:<9} introduced as {}", shortened(did)),
+        Event::Said { agent, text } => format!("{agent:<9} {}", indented(text)),
+        Event::Decided {
+            agent,
+            tool,
+            summary,
+            ruling,
+            reasons,
+        } => {
+            let mark = match ruling {
+                Ruled::Allowed => "allowed ",
+                Ruled::Approved => "approved",
+                Ruled::Refused(_) => "refused ",
+            };
+            let why = if reasons.is_empty() {
+                String::new()
+            } else {
+                format!("  — {}", reasons.join("; "))
+            };
+            format!("{agent:<9}   {mark}  {tool} {summary}{why}")
+        }
+        Event::Finished {
+            outcome: FinishOutcome::Ok,
+            ..
+        } => return None,
+        Event::Finished { agent, tool, outcome } => format!("{agent:<9}   {tool} ended: {outcome}"),
+        Event::AdviceUsed {
+            agent,
+            relation,
+            reason,
+        } => {
+            format!("{agent:<9}   advice {relation}: {}", printable(reason))
+        }
+        Event::AgentStopped { agent } => format!("{agent:<9} stopped"),
+        Event::RunEnded { reason, .. } => format!("run       {reason}"),
+    })
+}
+
+/// The beginning of a DID: enough to tell two apart on a screen.
+fn shortened(did: &str) -> String {
+    did.chars().take(24).chain(['…']).collect()
+}
+
+/// The words of a model below each other, each line made visible, cut where they go on for long.
+fn indented(text: &str) -> String {
+    let mut lines: Vec<String> = text.trim_end().lines().map(printable).collect();
+    if lines.len() > TEXT_LINES_MAX {
+        lines.truncate(TEXT_LINES_MAX);
+        lines.push("…".to_owned());
+    }
+    lines.join("\n          ")
+}
+
+/// One line, with everything a terminal would obey made visible.
+fn printable(text: &str) -> String {
+    visible(text.trim_end(), TEXT_CHARS_MAX)
+}

@@ -1,0 +1,324 @@
+//! From a proposed call to a permit or a refusal, every step of it an entry (authority-v1 §8, §9).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_schemas::body::{
+    ActionRequested, AdviceCited, ApprovalEntered, ApproverClass, Ask, Check, DecisionMade, Effects, EventCode, Need,
+    Order, OrderForm, Outcome, Part, PartOutcome, SessionEvent, Verdict,
+};
+use countersign_schemas::digest::Digest;
+use countersign_schemas::list::{Doc, List};
+use countersign_schemas::number::{Millis, Seq};
+use countersign_schemas::payload::PayloadRef;
+use countersign_schemas::text::Name;
+use countersign_verifier::law::{self, JudgeError};
+use countersign_verifier::projection::Observed;
+use thiserror::Error;
+
+use super::approver::{Answer, Approver, ApproverError, Question};
+use super::{Permit, PermitTerms, Refusal, Surroundings};
+use crate::recorder::{Instance, Payload, RecordError, Recorder};
+use crate::tool::{Arguments, PathError};
+
+/// How long an allow may wait for its execution.
+const PERMIT_MS: u64 = 10 * 60 * 1000;
+/// How long an ask may wait for its answer, execution included.
+const ASK_MS: u64 = 60 * 60 * 1000;
+
+/// A call that an agent wants to make.
+pub struct Proposal {
+    /// The tool.
+    pub tool: Name,
+    /// Digest of the tool's descriptor.
+    pub descriptor: Digest,
+    /// The exact argument bytes.
+    pub arguments: Arguments,
+    /// The widest effect it can have.
+    pub effects: Effects,
+    /// The model answer that proposed it.
+    pub cause: Seq,
+    /// Advice the agent had, and what it says it did with it.
+    pub advice: Vec<AdviceCited>,
+}
+
+/// What became of a proposal.
+pub enum Ruling {
+    /// It may happen, exactly so and once.
+    Permitted {
+        /// What the tool is run with.
+        permit: Permit,
+        /// Whether policy left it open and an approver said yes.
+        approved: bool,
+    },
+    /// It does not happen.
+    Refused(Refusal),
+}
+
+/// Why the gate could not do its work. The action does not happen.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// The ledger did not take an entry.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The law could not judge the request.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    /// The approver could not be asked.
+    #[error(transparent)]
+    Approver(#[from] ApproverError),
+}
+
+/// Decides what the agents of one process may do.
+pub struct Gate {
+    recorder: Arc<Recorder>,
+    surroundings: Surroundings,
+    approver: Approver,
+}
+
+/// What the gate itself has to say about a request, beside what the law makes of it.
+struct Sight {
+    observed: Observed,
+    objection: Option<Part>,
+}
+
+/// A decision that is durable.
+struct Decided {
+    seq: Seq,
+    digest: Digest,
+    outcome: Outcome,
+    parts: Vec<Part>,
+    expires: Millis,
+}
+
+impl Gate {
+    /// A gate over `recorder` for a run in `surroundings`.
+    #[must_use]
+    pub fn new(recorder: Arc<Recorder>, surroundings: Surroundings, approver: Approver) -> Self {
+        Self {
+            recorder,
+            surroundings,
+            approver,
+        }
+    }
+
+    /// The folder the run works in.
+    #[must_use]
+    pub const fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// Enters the request of `requester` under its own grant, decides on it, and has an ask answered.
+    ///
+    /// # Errors
+    /// [`GateError`]: no permit exists, and what was not entered did not happen.
+    pub async fn decide(&self, requester: &Instance, proposal: Proposal) -> Result<Ruling, GateError> {
+        let arguments = Payload::content(proposal.arguments.as_bytes())?;
+        let committed = arguments.reference();
+        let request = self.recorder.enter(
+            requester,
+            request(requester, &proposal, &arguments)?.into(),
+            vec![arguments],
+        )?;
+        let (asked, request_digest) = (request.seq, request.digest);
+        request.in_order();
+        let sight = self.look(&proposal);
+        let real_path = sight.observed.real_path.clone();
+        let decided = self.enter_decision(asked, sight).await?;
+        let permit = |expires| self.permit(&decided, requester, &proposal, &real_path, expires);
+        match decided.outcome {
+            Outcome::Allow => Ok(Ruling::Permitted {
+                permit: permit(decided.expires),
+                approved: false,
+            }),
+            Outcome::Deny | Outcome::CouldNotEvaluate => Ok(Ruling::Refused(Refusal::of_parts(
+                decided.seq,
+                decided.outcome,
+                &decided.parts,
+            ))),
+            Outcome::Ask => match self.ask(&decided, request_digest, committed, &proposal).await? {
+                None => Ok(Ruling::Permitted {
+                    permit: permit(decided.expires),
+                    approved: true,
+                }),
+                Some(refusal) => Ok(Ruling::Refused(refusal)),
+            },
+        }
+    }
+
+    fn look(&self, proposal: &Proposal) -> Sight {
+        match self
+            .surroundings
+            .observe(proposal.tool.as_str(), proposal.arguments.as_bytes())
+        {
+            Ok(observed) => Sight {
+                observed,
+                objection: None,
+            },
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a path could not be observed");
+                Sight {
+                    observed: Observed::nothing(),
+                    objection: Some(unobservable(&error)),
+                }
+            }
+        }
+    }
+
+    async fn enter_decision(&self, request: Seq, sight: Sight) -> Result<Decided, GateError> {
+        let judgement = self.recorder.with_law(|law| law.judge(request, sight.observed))?;
+        let mut parts = judgement.parts;
+        parts.extend(sight.objection);
+        if law::outcome(&parts) == Outcome::Ask && self.approver.introduction().is_none() {
+            parts.retain(|part| part.check != Check::Availability);
+            parts.push(availability(PartOutcome::Deny, "no-approver"));
+        }
+        let outcome = law::outcome(&parts);
+        let cedar_request = judgement.cedar_request.map(Payload::content).transpose()?;
+        let expires = self.expires(outcome);
+        let ask = self.approver.introduction().filter(|_| outcome == Outcome::Ask);
+        let body = DecisionMade {
+            request,
+            outcome,
+            parts: List::new(parts.clone()).map_err(RecordError::from)?,
+            policies: List::new(judgement.policies).map_err(RecordError::from)?,
+            cedar_request: cedar_request.as_ref().map(Payload::reference),
+            projection: judgement.projection,
+            expires,
+            ask: ask.map(who_is_asked).transpose()?,
+            advice: None,
+            status_lists: None,
+        };
+        let entered = self
+            .recorder
+            .enter_own(body.into(), cedar_request.into_iter().collect())?;
+        let digest = entered.digest;
+        // Nothing may rest on a decision that a power cut could take back.
+        let seq = entered.durable().await?;
+        Ok(Decided {
+            seq,
+            digest,
+            outcome,
+            parts,
+            expires,
+        })
+    }
+
+    fn expires(&self, outcome: Outcome) -> Millis {
+        let after = |ms| Millis::clamped(self.recorder.now().get().saturating_add(ms));
+        match outcome {
+            Outcome::Allow => after(PERMIT_MS),
+            Outcome::Ask => after(ASK_MS),
+            Outcome::Deny | Outcome::CouldNotEvaluate => Millis::ZERO,
+        }
+    }
+
+    /// Has the approver answer, enters the answer, and gives the refusal unless it was a yes.
+    async fn ask(
+        &self,
+        decided: &Decided,
+        request: Digest,
+        arguments: PayloadRef,
+        proposal: &Proposal,
+    ) -> Result<Option<Refusal>, GateError> {
+        let workspace = self.surroundings.workspace().to_string_lossy();
+        let text = law::approval_text(proposal.tool.as_str(), &workspace, proposal.arguments.as_bytes());
+        let question = Question {
+            ledger: self.recorder.ledger(),
+            request,
+            decision: decided.digest,
+            tool: proposal.tool.clone(),
+            arguments: arguments.commitment,
+            text,
+            asked: self.recorder.now(),
+            expires: decided.expires,
+        };
+        let Some(Answer {
+            approver,
+            verdict,
+            order,
+        }) = self.approver.answer(&question).await?
+        else {
+            let expired = SessionEvent {
+                code: EventCode::ApprovalExpired,
+                about: Some(decided.seq),
+                detail: None,
+            };
+            self.recorder.enter_own(expired.into(), Vec::new())?.durable().await?;
+            return Ok(Some(Refusal::of_ask(decided.seq, "nobody answered")));
+        };
+        let text = Payload::content(question.text)?;
+        let body = ApprovalEntered {
+            decision: decided.seq,
+            approver,
+            verdict,
+            order: Order {
+                form: OrderForm::DataIntegrity,
+                doc: Doc::new(order).map_err(RecordError::from)?,
+            },
+            text: text.reference(),
+        };
+        self.recorder.enter_own(body.into(), vec![text])?.durable().await?;
+        Ok((verdict == Verdict::Refused).then(|| Refusal::of_ask(decided.seq, "the approver refused")))
+    }
+
+    fn permit(
+        &self,
+        decided: &Decided,
+        requester: &Instance,
+        proposal: &Proposal,
+        real_path: &str,
+        expires: Millis,
+    ) -> Permit {
+        Permit::issue(PermitTerms {
+            decision: decided.seq,
+            tool: proposal.tool.clone(),
+            arguments: proposal.arguments.as_bytes().into(),
+            path: (!real_path.is_empty()).then(|| PathBuf::from(real_path)),
+            workspace: self.surroundings.workspace().to_owned(),
+            agent: requester.seq(),
+            expires,
+        })
+    }
+}
+
+fn request(requester: &Instance, proposal: &Proposal, arguments: &Payload) -> Result<ActionRequested, RecordError> {
+    let advice = match proposal.advice.as_slice() {
+        [] => None,
+        cited => Some(List::new(cited.to_vec())?),
+    };
+    Ok(ActionRequested {
+        tool: proposal.tool.clone(),
+        descriptor: proposal.descriptor,
+        arguments: arguments.reference(),
+        effects: proposal.effects,
+        grant: requester.seq(),
+        cause: Some(proposal.cause),
+        advice,
+        resumes: None,
+    })
+}
+
+fn who_is_asked(approver: Seq) -> Result<Ask, RecordError> {
+    Ok(Ask {
+        need: Need::ONE,
+        class: ApproverClass::Person,
+        eligible: List::new(vec![approver])?,
+    })
+}
+
+fn unobservable(_error: &PathError) -> Part {
+    availability(PartOutcome::CouldNotEvaluate, "path-unresolvable")
+}
+
+/// A part of the check `availability` with one rule of our own naming.
+fn availability(outcome: PartOutcome, rule: &'static str) -> Part {
+    let rules = Name::new(rule).ok().into_iter().collect();
+    let rules = List::new(rules).expect("one rule is within the limit of sixteen");
+    Part {
+        check: Check::Availability,
+        outcome,
+        rules,
+    }
+}

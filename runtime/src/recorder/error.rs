@@ -1,0 +1,58 @@
+//! Why something could not be entered into the ledger.
+
+use countersign_identity::keys::RandomnessError;
+use countersign_ledger::appender::AppendError;
+use countersign_ledger::store::{RowError, StoreError};
+use countersign_schemas::kind::Kind;
+use countersign_verifier::finding::Finding;
+use thiserror::Error;
+
+/// Why an entry was not made, or is not known to be durable.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The law forbids it; nothing was written. Unless an agent's budget is used up, this is a fault of ours.
+    #[error("the law forbids this {}: {}: {}", kind.name(), finding.code.as_str(), finding.text())]
+    Unlawful {
+        /// Kind of the entry.
+        kind: Kind,
+        /// The rule it would break.
+        finding: Box<Finding>,
+    },
+    /// The ledger takes no more entries; what was not acknowledged may be lost.
+    #[error("the ledger could not be written")]
+    Append(#[from] AppendError),
+    /// The ledger's file could not be made or closed.
+    #[error("the ledger's file failed")]
+    Store(#[from] StoreError),
+    /// A record or payload is too large.
+    #[error("an entry is too large for the ledger")]
+    Row(#[from] RowError),
+    /// The operating system gives no randomness.
+    #[error("no randomness for keys or salts")]
+    Randomness(#[from] RandomnessError),
+    /// The writer thread could not be started.
+    #[error("the ledger's writer could not be started")]
+    Thread(#[source] std::io::Error),
+    /// A credential could not be made.
+    #[error("a credential could not be made")]
+    Credential(#[from] countersign_identity::credential::CredentialError),
+    /// A value does not fit its field.
+    #[error("a value does not fit its field of the formats: {0}")]
+    Field(String),
+}
+
+macro_rules! misfits {
+    ($($error:ty)*) => {$(
+        impl From<$error> for RecordError {
+            fn from(error: $error) -> Self {
+                Self::Field(error.to_string())
+            }
+        }
+    )*};
+}
+misfits! {
+    countersign_schemas::list::LengthError
+    countersign_schemas::number::OutOfRange
+    countersign_schemas::text::TextError
+}

@@ -1,0 +1,270 @@
+//! The recorder: the one way from a statement into the ledger.
+//!
+//! Under one lock it stamps the author's counter, the time and the head that is seen, signs with the author's own key,
+//! runs the law over the result, and only then hands the record to the ledger. So the runtime cannot write what the
+//! verifier would reject, and entries stand in the order in which they were judged.
+
+mod error;
+mod instance;
+mod opening;
+mod payload;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use countersign_ledger::appender::{Appender, Durable};
+use countersign_ledger::checkpoint::{self, Checkpoint, CheckpointKeys, UnixSeconds};
+use countersign_ledger::cose::{self, AadLedger};
+use countersign_ledger::layout::Slot;
+use countersign_ledger::merkle::Frontier;
+use countersign_ledger::store::{Row, Sqlite};
+use countersign_schemas::body::{Body, EventCode, LedgerClosed, SessionEvent};
+use countersign_schemas::chain;
+use countersign_schemas::digest::{Digest, LedgerId, Link};
+use countersign_schemas::number::{Count, Millis, Seq};
+use countersign_schemas::record::Record;
+use countersign_schemas::statement::{Seen, Statement};
+use countersign_schemas::text::Origin;
+use countersign_verifier::law::{Entry, Law};
+
+use crate::clock::Clock;
+
+pub use error::RecordError;
+pub use instance::{Instance, Newborn};
+pub use opening::Authority;
+pub use payload::Payload;
+
+/// A place in the ledger that is taken; whether it is durable is to be awaited.
+#[must_use = "an entry that is not durable may still be lost"]
+pub struct Entered {
+    /// Place of the entry.
+    pub seq: Seq,
+    /// SHA-256 of its statement: how orders name it.
+    pub digest: Digest,
+    durable: Durable,
+}
+
+impl Entered {
+    /// Waits until the entry survives a power cut.
+    ///
+    /// # Errors
+    /// [`RecordError::Append`]: it is unknown whether the entry is on disk, and nothing more can be entered.
+    pub async fn durable(self) -> Result<Seq, RecordError> {
+        self.durable.await?;
+        Ok(self.seq)
+    }
+
+    /// The place, for entries whose durability a later one of the same ledger will vouch for: entries become durable
+    /// in order.
+    #[expect(clippy::must_use_candidate, reason = "entering is often all that is wanted")]
+    pub fn in_order(self) -> Seq {
+        self.seq
+    }
+}
+
+/// An open ledger with its runtime instance.
+pub struct Recorder {
+    ledger: LedgerId,
+    origin: Origin,
+    runtime: Instance,
+    checkpoint_keys: CheckpointKeys,
+    state: Mutex<State>,
+}
+
+struct State {
+    law: Law,
+    clock: Clock,
+    head: Link,
+    tree: Frontier,
+    appender: Appender<Sqlite>,
+}
+
+impl Recorder {
+    /// The ledger's id.
+    #[must_use]
+    pub const fn ledger(&self) -> LedgerId {
+        self.ledger
+    }
+
+    /// The gatekeeper and executor of this process.
+    #[must_use]
+    pub const fn runtime(&self) -> &Instance {
+        &self.runtime
+    }
+
+    /// Asks the law's state something.
+    pub fn with_law<T>(&self, question: impl FnOnce(&Law) -> T) -> T {
+        question(&self.lock().law)
+    }
+
+    /// The time by the recorder's clock.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.lock().clock.read().at
+    }
+
+    /// Enters what `author` says. `payloads` are those the body refers to, in slot order.
+    ///
+    /// # Errors
+    /// [`RecordError::Unlawful`] when the law forbids the entry: nothing was written and the state is unchanged.
+    /// [`RecordError::Append`] when the ledger takes nothing any more.
+    pub fn enter(&self, author: &Instance, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+        let mut state = self.lock();
+        let reading = state.clock.read();
+        if reading.behind_ms > 0 {
+            let stepped = SessionEvent {
+                code: EventCode::ClockStepped,
+                about: None,
+                detail: None,
+            };
+            self.append(&mut state, &self.runtime, stepped.into(), Vec::new(), reading.at)?
+                .in_order();
+        }
+        self.append(&mut state, author, body, payloads, reading.at)
+    }
+
+    /// Enters what the runtime instance says.
+    ///
+    /// # Errors
+    /// As [`Recorder::enter`].
+    pub fn enter_own(&self, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+        self.enter(&self.runtime, body, payloads)
+    }
+
+    /// Closes the ledger: the last entry, the last checkpoint, one file.
+    ///
+    /// # Errors
+    /// As [`Recorder::enter`], and [`RecordError::Store`] when folding the file fails; everything entered is durable then.
+    pub async fn close(self) -> Result<(), RecordError> {
+        let closing = {
+            let state = self.lock();
+            LedgerClosed {
+                size: state.law.head().size,
+                root: Digest::from_bytes(*state.tree.root().as_bytes()),
+                open_items: Count::clamped(state.law.open_items()),
+            }
+        };
+        self.enter_own(closing.into(), Vec::new())?.durable().await?;
+        self.put_checkpoint()?.await?;
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
+        state.appender.close()?.close()?;
+        Ok(())
+    }
+
+    fn put_checkpoint(&self) -> Result<Durable, RecordError> {
+        let mut state = self.lock();
+        let size = state.law.head().size;
+        let head = Checkpoint {
+            origin: self.origin.clone(),
+            size,
+            root: state.tree.root(),
+        };
+        let seconds = UnixSeconds::new(state.clock.read().at.get() / 1000)
+            .ok_or_else(|| RecordError::Field("the time has no whole seconds".into()))?;
+        let note = checkpoint::sign(&head, &self.checkpoint_keys, seconds);
+        Ok(state.appender.put_checkpoint(size, note.into_bytes()))
+    }
+
+    fn append(
+        &self,
+        state: &mut State,
+        author: &Instance,
+        body: Body,
+        payloads: Vec<Payload>,
+        at: Millis,
+    ) -> Result<Entered, RecordError> {
+        let seen = state.law.head();
+        // Somebody unknown to the law is refused by it, whatever the count.
+        let n = state.law.next_n(author.seq()).unwrap_or_default();
+        let statement = Statement {
+            by: author.seq(),
+            n,
+            at,
+            seen,
+            body,
+            ext: None,
+        };
+        let signed = Signed::new(statement, at, state.head, AadLedger::Of(self.ledger), author);
+        let row = signed.admit(&mut state.law, &state.tree, payloads)?;
+        state.head = signed.link;
+        state.tree.push(row.record());
+        let durable = state.appender.submit(row);
+        Ok(Entered {
+            seq: signed.seq,
+            digest: signed.digest,
+            durable,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock can only come before the law and the ledger changed together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A signed statement with its place, not yet judged.
+struct Signed {
+    seq: Seq,
+    received: Millis,
+    prev: Link,
+    statement: Statement,
+    digest: Digest,
+    record: Vec<u8>,
+    link: Link,
+}
+
+impl Signed {
+    fn new(statement: Statement, received: Millis, prev: Link, ledger: AadLedger, author: &Instance) -> Self {
+        let encoded = statement.encode();
+        let envelope = cose::sign(&encoded, statement.kind().signatures(), ledger, &author.secret);
+        let Seen { size, .. } = statement.seen;
+        let seq = size.next_seq();
+        let record = Record {
+            seq,
+            received,
+            prev,
+            statement: envelope,
+        }
+        .encode();
+        let link = chain::link(&record);
+        Self {
+            seq,
+            received,
+            prev,
+            digest: Digest::sha256(&encoded),
+            statement,
+            record,
+            link,
+        }
+    }
+
+    /// Runs the law over the entry and gives the row to be stored.
+    fn admit(&self, law: &mut Law, tree: &Frontier, payloads: Vec<Payload>) -> Result<Row, RecordError> {
+        let bytes: Vec<Option<&[u8]>> = payloads.iter().map(|payload| Some(payload.bytes())).collect();
+        law.admit(&Entry {
+            seq: self.seq,
+            received: self.received,
+            prev: self.prev,
+            link: self.link,
+            tree,
+            statement: &self.statement,
+            statement_digest: self.digest,
+            payloads: &bytes,
+        })
+        .map_err(|finding| RecordError::Unlawful {
+            kind: self.statement.kind(),
+            finding: Box::new(finding),
+        })?;
+        let stored = payloads.into_iter().enumerate().map(|(slot, payload)| {
+            let (salt, bytes) = payload.into_stored();
+            let slot = u8::try_from(slot).ok().and_then(Slot::new);
+            let slot = slot.ok_or_else(|| RecordError::Field("more than eight payloads".into()))?;
+            Ok((slot, salt, bytes))
+        });
+        Ok(Row::new(
+            self.seq,
+            self.record.clone(),
+            stored.collect::<Result<_, RecordError>>()?,
+        )?)
+    }
+}

@@ -1,0 +1,196 @@
+//! The first entry: a ledger comes into being with its whole trust start.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use countersign_identity::binding::LedgerBinding;
+use countersign_identity::credential::{
+    CredentialError, HostCredential, InstanceClaims, InstanceCredential, InstanceRole,
+};
+use countersign_identity::did::PeerDid;
+use countersign_identity::instant::Window;
+use countersign_identity::keys::{HybridSecret, Seed32};
+use countersign_ledger::appender::Appender;
+use countersign_ledger::checkpoint::CheckpointKeys;
+use countersign_ledger::cose::AadLedger;
+use countersign_ledger::merkle::Frontier;
+use countersign_ledger::store::Sqlite;
+use countersign_schemas::body::{CheckpointKeys as CheckpointKeysField, Opened, Suites};
+use countersign_schemas::chain::GENESIS_PREV;
+use countersign_schemas::digest::{Digest, LedgerId};
+use countersign_schemas::list::{Bytes, Doc, List};
+use countersign_schemas::number::{Count, Seq, Size};
+use countersign_schemas::statement::{Seen, Statement};
+use countersign_schemas::text::{Did, Name, Origin};
+use countersign_verifier::law::Law;
+use data_encoding::HEXLOWER;
+
+use super::{Instance, Newborn, RecordError, Recorder, Signed, State};
+use crate::clock::Clock;
+
+/// The principal's name and the host's keys and credential: what a run acts under.
+pub struct Authority {
+    principal: PeerDid,
+    host: HybridSecret,
+    host_did: PeerDid,
+    host_credential: Vec<u8>,
+    window: Window,
+}
+
+impl Authority {
+    /// Checks that the host's credential is the principal's word for this very host.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when the credential is malformed, not the principal's, or not for this host's DID.
+    pub fn new(principal: PeerDid, host: HybridSecret, host_credential: Vec<u8>) -> Result<Self, CredentialError> {
+        let host_did = PeerDid::from_keys(host.public());
+        let verified = HostCredential::parse(&host_credential)?.verify(&principal)?;
+        if verified.claims().host != *host_did.short_did() {
+            return Err(CredentialError::ForeignKey {
+                did: host_did.short_did().clone(),
+            });
+        }
+        let window = verified.window();
+        Ok(Self {
+            principal,
+            host,
+            host_did,
+            host_credential,
+            window,
+        })
+    }
+
+    /// The principal.
+    #[must_use]
+    pub const fn principal(&self) -> &PeerDid {
+        &self.principal
+    }
+
+    /// The host's keys.
+    #[must_use]
+    pub const fn host(&self) -> &HybridSecret {
+        &self.host
+    }
+
+    /// The host's DID.
+    #[must_use]
+    pub const fn host_did(&self) -> &PeerDid {
+        &self.host_did
+    }
+
+    /// From when until when the host may act.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+}
+
+impl Recorder {
+    /// Makes the ledger at `path` with its first entry and first checkpoint, and opens it.
+    ///
+    /// `window` is that of the runtime instance; `build` names the program.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is left at `path` unless the ledger was made and only the checkpoint failed.
+    pub async fn create(
+        path: &Path,
+        authority: &Authority,
+        window: Window,
+        build: Digest,
+    ) -> Result<Self, RecordError> {
+        let mut clock = Clock::default();
+        let at = clock.read().at;
+        let newborn = Newborn::generate()?;
+        let checkpoint_keys = CheckpointKeys::generate()?;
+        let opened = opened(authority, &newborn, &checkpoint_keys, window, build)?;
+        let origin = opened.origin.clone();
+        let seen = Seen {
+            size: Size::ZERO,
+            link: GENESIS_PREV,
+        };
+        let statement = Statement {
+            by: Seq::ZERO,
+            n: Count::ZERO,
+            at,
+            seen,
+            body: opened.into(),
+            ext: None,
+        };
+        let ledger = LedgerId::of_genesis(&statement.encode());
+        let runtime: Instance = newborn.introduced_at(Seq::ZERO);
+        let signed = Signed::new(statement, at, GENESIS_PREV, AadLedger::Genesis, &runtime);
+        let (mut law, mut tree) = (Law::new(), Frontier::new());
+        let row = signed.admit(&mut law, &tree, Vec::new())?;
+        tree.push(row.record());
+        let store = Sqlite::create(path, &[row])?;
+        let appender = Appender::start(store).map_err(RecordError::Thread)?;
+        let state = Mutex::new(State {
+            law,
+            clock,
+            head: signed.link,
+            tree,
+            appender,
+        });
+        let recorder = Self {
+            ledger,
+            origin,
+            runtime,
+            checkpoint_keys,
+            state,
+        };
+        recorder.put_checkpoint()?.await?;
+        Ok(recorder)
+    }
+}
+
+fn opened(
+    authority: &Authority,
+    runtime: &Newborn,
+    checkpoint_keys: &CheckpointKeys,
+    window: Window,
+    build: Digest,
+) -> Result<Opened, RecordError> {
+    let mut nonce = [0; 16];
+    nonce.copy_from_slice(&Seed32::generate()?.expose()[..16]);
+    let public = checkpoint_keys.public();
+    let mut opened = Opened {
+        nonce: Bytes::new(nonce),
+        origin: Origin::new(format!("countersign/{}", HEXLOWER.encode(&nonce)))?,
+        principal: Did::new(authority.principal.long())?,
+        dids: List::new(vec![
+            Did::new(authority.host_did.long())?,
+            Did::new(runtime.did().long())?,
+        ])?,
+        credentials: host_credential_only(authority)?,
+        checkpoint_keys: CheckpointKeysField {
+            ed25519: Bytes::new(*public.ed25519_bytes()),
+            ml_dsa_44: Bytes::new(*public.ml_dsa_bytes()),
+        },
+        suites: Suites::Table,
+        build,
+        predecessor: None,
+    };
+    // The founding digest does not cover the credentials, so the instance's can be made last.
+    let claims = InstanceClaims {
+        window,
+        instance: runtime.did().short_did().clone(),
+        role: InstanceRole::Runtime,
+        name: Name::new("runtime")?,
+        operator: authority.principal.short_did().clone(),
+        runtime: crate::session::runtime_build()?,
+        model: None,
+        ledger: LedgerBinding::Founding(opened.founding()),
+    };
+    let credential = InstanceCredential::issue(&claims, &authority.host, &authority.host_did)?;
+    opened.credentials = List::new(vec![
+        Doc::new(authority.host_credential.clone())?,
+        Doc::new(credential)?,
+    ])?;
+    Ok(opened)
+}
+
+/// What stands in the credentials until the instance has its own: the founding digest covers neither.
+fn host_credential_only(authority: &Authority) -> Result<List<Doc, 2, 2>, RecordError> {
+    let host = Doc::new(authority.host_credential.clone())?;
+    Ok(List::new(vec![host.clone(), host])?)
+}

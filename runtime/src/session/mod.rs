@@ -1,0 +1,103 @@
+//! A run: agents at work in one folder, under one ledger.
+//!
+//! [`run`] opens the ledger, introduces everybody, lets the lead agent work, and closes the ledger whatever the end is.
+//! Every effect goes through the [`gate`](crate::gate); every statement goes through the [`recorder`](crate::recorder).
+
+mod act;
+mod agent;
+mod build;
+mod consult;
+mod delegate;
+mod ending;
+mod error;
+mod event;
+mod kind;
+mod root;
+mod start;
+mod think;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_identity::did::ShortDid;
+use countersign_schemas::body::RunEndReason;
+use countersign_schemas::number::Seq;
+
+use crate::gate::Gate;
+use crate::model::Model;
+use crate::recorder::{Instance, Recorder};
+use crate::tool::{Cancel, ReadLog, Toolbox};
+
+pub(crate) use build::runtime as runtime_build;
+pub use error::SessionError;
+pub use event::{Event, Observer, Ruled};
+pub use kind::AgentKind;
+pub use start::{ApproverKey, Plan};
+
+/// Everything the agents of a run share.
+struct Session {
+    recorder: Arc<Recorder>,
+    gate: Gate,
+    model: Arc<dyn Model>,
+    toolbox: Toolbox,
+    reads: Arc<ReadLog>,
+    cancel: Cancel,
+    observer: Arc<dyn Observer>,
+    advisor: Instance,
+    principal: ShortDid,
+    run: Seq,
+}
+
+/// What stopped an agent that had not finished.
+#[derive(Debug, Clone)]
+struct HaltCause {
+    /// The budget that does not allow more, in words.
+    budget: String,
+}
+
+impl fmt::Display for HaltCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the budget is used up: {}", self.budget)
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// The ledger's file.
+    pub ledger: PathBuf,
+    /// The ledger's id in hex.
+    pub ledger_id: String,
+    /// Why the run ended.
+    pub reason: RunEndReason,
+    /// The lead's last words, or what went wrong.
+    pub result: String,
+}
+
+/// Plays a plan to its end and closes the ledger.
+///
+/// # Errors
+/// [`SessionError`] when the run could not begin, or the ledger could not be written any more; no ledger, or an open one,
+/// is left.
+pub async fn run(plan: Plan) -> Result<RunReport, SessionError> {
+    let ledger = plan.ledger.clone();
+    let (session, mut lead) = Session::start(plan).await?;
+    session.tell(Event::RunStarted {
+        ledger: session.recorder.ledger().to_string(),
+        path: ledger.display().to_string(),
+    });
+    session.tell(Event::AgentStarted {
+        agent: lead.name.to_string(),
+        did: lead.instance.did().short().to_owned(),
+        parent: None,
+    });
+    let end = session.work(&mut lead).await?;
+    session.finish(lead, end, ledger).await
+}
+
+impl Session {
+    fn tell(&self, event: Event) {
+        self.observer.observe(&event);
+    }
+}

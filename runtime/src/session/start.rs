@@ -1,0 +1,303 @@
+//! The beginning of a run: ledger, policies, and everybody who takes part, each introduced with a credential.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_identity::credential::{InstanceClaims, InstanceCredential, InstanceRole};
+use countersign_identity::did::PeerDid;
+use countersign_identity::grant::Lineage;
+use countersign_identity::instant::Window;
+use countersign_identity::keys::{HybridSecret, Seed32};
+use countersign_schemas::body::{
+    ClockState, Granted, Introduced, Newcomer, PolicyAdopted, PolicyLayer, Role, RunMode, RunStarted,
+};
+use countersign_schemas::digest::Digest;
+use countersign_schemas::list::{Bytes, Doc};
+use countersign_schemas::number::Seq;
+use countersign_schemas::text::{Did, Name};
+use countersign_verifier::policy;
+
+use super::agent::{Advice, Agent};
+use super::consult::ADVISOR_NAME;
+use super::kind::LEAD_PROMPT;
+use super::root::{GivenGrant, layer_of_policy_file, root_grant, run_window};
+use super::{Observer, Session, SessionError, build};
+use crate::clock::Clock;
+use crate::gate::{Approver, Enrolled, Gate, Manner, Surroundings};
+use crate::model::{Message, Model};
+use crate::recorder::{Authority, Newborn, Payload, Recorder};
+use crate::tool::{BUILTIN, Cancel, ReadLog, Shell, Toolbox};
+
+/// What the lead agent is called in ledgers and scripts.
+const LEAD_NAME: &str = "lead";
+/// The Cedar language version of every policy.
+const POLICY_LANGUAGE: &str = "cedar-4";
+
+/// A person's key that answers asks.
+pub struct ApproverKey {
+    /// Its keys.
+    pub secret: HybridSecret,
+    /// Its DID.
+    pub did: PeerDid,
+    /// The principal's credential for it.
+    pub credential: Vec<u8>,
+    /// How it answers.
+    pub manner: Manner,
+}
+
+/// Everything a run needs to know before it begins.
+pub struct Plan {
+    /// What the lead is to do.
+    pub task: String,
+    /// The folder to work in.
+    pub dir: PathBuf,
+    /// Where the ledger is to be made.
+    pub ledger: PathBuf,
+    /// Further files of this run that no agent may touch: keys, policies.
+    pub own: Vec<PathBuf>,
+    /// What the agents think with.
+    pub model: Arc<dyn Model>,
+    /// Text of the `--policy` file.
+    pub policy: Option<String>,
+    /// Bytes of the `--grant` file.
+    pub grant: Option<Vec<u8>>,
+    /// Principal and host.
+    pub authority: Authority,
+    /// Who answers asks; without one they are denied.
+    pub approver: Option<ApproverKey>,
+    /// How the run is attended.
+    pub mode: RunMode,
+    /// Raised to interrupt the run.
+    pub cancel: Cancel,
+    /// Watches the run.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Session {
+    /// Checks everything that can be checked before a ledger exists, then opens it and introduces everybody.
+    pub(super) async fn start(plan: Plan) -> Result<(Self, Agent), SessionError> {
+        let now = Clock::default().read().at;
+        let shell = Shell::find(std::env::vars_os()).map_err(SessionError::Shell)?;
+        let own = [vec![plan.ledger.clone()], plan.own].concat();
+        let surroundings = Surroundings::new(&plan.dir, &own)?;
+        let principal = plan.authority.principal().clone();
+        let host = plan.authority.host_did().short_did().clone();
+        let given = plan
+            .grant
+            .map(|bytes| GivenGrant::open(bytes, &principal, &host, now))
+            .transpose()?;
+        let layer = layer_of_policy_file(given.as_ref());
+        if let Some(text) = &plan.policy {
+            check_policy(layer, text)?;
+        }
+        let outer = given
+            .as_ref()
+            .map_or(plan.authority.window(), |given| given.credential.window());
+        let window = run_window(now, within(plan.authority.window(), outer)?)?;
+        let workspace = surroundings.workspace().to_owned();
+
+        let recorder = Arc::new(Recorder::create(&plan.ledger, &plan.authority, window, build::digest()).await?);
+        let entrance = Entrance {
+            recorder: &recorder,
+            authority: &plan.authority,
+            model: &*plan.model,
+            window,
+        };
+        entrance.adopt(PolicyLayer::Builtin, policy::BUILTIN_LAYER0)?;
+        if let Some(text) = &plan.policy {
+            entrance.adopt(layer, text)?;
+        }
+        let approver = plan.approver.map(|key| entrance.introduce_approver(key)).transpose()?;
+        let advisor = Newborn::generate()?;
+        let (advisor, _) = entrance.introduce(advisor, ADVISOR_NAME, InstanceRole::Advisor, None)?;
+        let parent_grant = given.as_ref().map(|given| entrance.issue(given)).transpose()?;
+        let grant = root_grant(given.as_ref(), &workspace, principal.short_did(), recorder.ledger())?;
+        let role = InstanceRole::Agent(Box::new(grant.clone()));
+        let (instance, credential) = entrance.introduce(Newborn::generate()?, LEAD_NAME, role, parent_grant)?;
+        let run = entrance
+            .start_run(&plan.task, instance.seq(), plan.mode, &plan.policy)
+            .await?;
+
+        let root = match grant.lineage {
+            Lineage::Root => credential,
+            Lineage::Child { root, .. } => root,
+        };
+        let lead = Agent {
+            instance,
+            name: Name::new(LEAD_NAME)?,
+            grant,
+            window,
+            credential,
+            root,
+            system: LEAD_PROMPT,
+            messages: vec![Message::User { text: plan.task }],
+            advice: Advice::default(),
+        };
+        let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));
+        let session = Self {
+            gate: Gate::new(Arc::clone(&recorder), surroundings, approver),
+            recorder,
+            model: plan.model,
+            toolbox: Toolbox::new(shell),
+            reads: Arc::new(ReadLog::default()),
+            cancel: plan.cancel,
+            observer: plan.observer,
+            advisor,
+            principal: principal.short_did().clone(),
+            run,
+        };
+        Ok((session, lead))
+    }
+}
+
+/// A policy must be usable before anything begins: one that would only deny is a mistake to be told at once.
+fn check_policy(layer: PolicyLayer, text: &str) -> Result<(), SessionError> {
+    let loaded = policy::LoadedLayer::load(layer, text, policy::SCHEMA, "[]")?;
+    if loaded.is_empty() {
+        Err(SessionError::EmptyPolicy)
+    } else {
+        Ok(())
+    }
+}
+
+fn within(first: Window, second: Window) -> Result<Window, SessionError> {
+    Ok(Window::new(
+        first.from().max(second.from()),
+        first.until().min(second.until()),
+    )?)
+}
+
+/// What the runtime instance needs to introduce others.
+struct Entrance<'a> {
+    recorder: &'a Recorder,
+    authority: &'a Authority,
+    model: &'a dyn Model,
+    window: Window,
+}
+
+impl Entrance<'_> {
+    fn adopt(&self, layer: PolicyLayer, policies: &str) -> Result<Seq, SessionError> {
+        let payloads = vec![
+            Payload::evidence(policies)?,
+            Payload::evidence(policy::SCHEMA)?,
+            Payload::evidence("[]")?,
+        ];
+        let body = PolicyAdopted {
+            layer,
+            policies: payloads[0].reference(),
+            schema: payloads[1].reference(),
+            entities: payloads[2].reference(),
+            language: Name::new(POLICY_LANGUAGE)?,
+            order: None,
+        };
+        Ok(self.recorder.enter_own(body.into(), payloads)?.in_order())
+    }
+
+    fn introduce_approver(&self, key: ApproverKey) -> Result<Enrolled, SessionError> {
+        let ApproverKey {
+            secret,
+            did,
+            credential,
+            manner,
+        } = key;
+        let introduction = self.enter_introduction(&did, Role::Approver, credential, None)?;
+        Ok(Enrolled {
+            introduction,
+            secret,
+            did,
+            manner,
+        })
+    }
+
+    /// Introduces an instance under a credential of the host; gives it with the credential's digest.
+    fn introduce(
+        &self,
+        newborn: Newborn,
+        name: &str,
+        claimed: InstanceRole,
+        parent_grant: Option<Seq>,
+    ) -> Result<(crate::recorder::Instance, Digest), SessionError> {
+        let role = if matches!(claimed, InstanceRole::Advisor) {
+            Role::Advisor
+        } else {
+            Role::Agent
+        };
+        let claims = InstanceClaims {
+            window: self.window,
+            instance: newborn.did().short_did().clone(),
+            role: claimed,
+            name: Name::new(name)?,
+            operator: self.authority.principal().short_did().clone(),
+            runtime: build::runtime()?,
+            model: Some(self.model.name().clone()),
+            ledger: countersign_identity::binding::LedgerBinding::Id(self.recorder.ledger()),
+        };
+        let credential = InstanceCredential::issue(&claims, self.authority.host(), self.authority.host_did())?;
+        let digest = Digest::sha256(&credential);
+        let seq = self.enter_introduction(newborn.did(), role, credential, parent_grant)?;
+        Ok((newborn.introduced_at(seq), digest))
+    }
+
+    fn enter_introduction(
+        &self,
+        did: &PeerDid,
+        role: Role,
+        credential: Vec<u8>,
+        parent_grant: Option<Seq>,
+    ) -> Result<Seq, SessionError> {
+        let body = Introduced {
+            did: Newcomer::Did(Did::new(did.long())?),
+            role,
+            credential: Doc::new(credential)?,
+            run: None,
+            succeeds: None,
+            parent_grant,
+        };
+        Ok(self.recorder.enter_own(body.into(), Vec::new())?.in_order())
+    }
+
+    fn issue(&self, given: &GivenGrant) -> Result<Seq, SessionError> {
+        let body = Granted {
+            holder: Seq::ZERO,
+            credential: Doc::new(given.bytes.clone())?,
+            parent_grant: Seq::ZERO,
+            spent_in: None,
+        };
+        Ok(self.recorder.enter_own(body.into(), Vec::new())?.in_order())
+    }
+
+    async fn start_run(
+        &self,
+        task: &str,
+        lead: Seq,
+        mode: RunMode,
+        policy: &Option<String>,
+    ) -> Result<Seq, SessionError> {
+        let task = Payload::content(task.as_bytes())?;
+        let mut run_id = [0; 16];
+        run_id.copy_from_slice(&Seed32::generate()?.expose()[..16]);
+        let body = RunStarted {
+            run_id: Bytes::new(run_id),
+            task: task.reference(),
+            asked_by: Some(Did::new(self.authority.principal().short())?),
+            root_grant: lead,
+            mode,
+            config: self.config(policy.as_deref()),
+            clock: ClockState::Unknown,
+        };
+        Ok(self.recorder.enter_own(body.into(), vec![task])?.durable().await?)
+    }
+
+    /// Digest of what two runs would have to share to be called alike: model, prompts, tools, policy.
+    fn config(&self, policy: Option<&str>) -> Digest {
+        let toolset = crate::tool::toolset_digest(BUILTIN);
+        let policy = policy.map_or_else(String::new, |text| Digest::sha256(text.as_bytes()).to_string());
+        let prompt = Digest::sha256(LEAD_PROMPT.as_bytes());
+        let text = format!(
+            "countersign/1 configuration\nmodel {}/{}\nprompt {prompt}\ntools {toolset}\npolicy {policy}\n",
+            self.model.provider(),
+            self.model.name(),
+        );
+        Digest::sha256(text.as_bytes())
+    }
+}
