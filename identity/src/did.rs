@@ -255,6 +255,8 @@ impl DidError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::keys::{HybridSecret, PublicKeyError, Seed32};
     use crate::{jcs, multibase};
@@ -365,5 +367,24 @@ mod tests {
             ShortDid::parse(&"x".repeat(9000)),
             Err(DidError::TooLong { .. })
         ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_flipped_bit_of_a_long_form_is_rejected(at in any::<prop::sample::Index>(), bit in 0u8..7) {
+            let good = did(1);
+            let mut bytes = good.long().as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let changed = String::from_utf8(bytes).expect("seven bits stay ASCII");
+            prop_assert!(PeerDid::parse_long(&changed).is_err());
+        }
+
+        #[test]
+        fn hostile_text_never_panics(text in "(did:peer:4)?z?[0-9A-Za-z:éz]{0,80}") {
+            prop_assert!(PeerDid::parse_long(&text).is_err());
+            let _ = ShortDid::parse(&text);
+            let _ = key::parse(&text);
+        }
     }
 }

@@ -164,6 +164,12 @@ impl KeyFile {
         &self.secret
     }
 
+    /// Gives up the file and keeps the key.
+    #[must_use]
+    pub fn into_secret(self) -> HybridSecret {
+        self.secret
+    }
+
     /// Its DID.
     #[must_use]
     pub fn did(&self) -> &PeerDid {
@@ -174,6 +180,12 @@ impl KeyFile {
     #[must_use]
     pub fn credential(&self) -> Option<&[u8]> {
         self.credential.as_deref()
+    }
+
+    /// The keys, the DID and the credential, for whoever acts with them; the file's content is gone then.
+    #[must_use]
+    pub fn into_parts(self) -> (HybridSecret, PeerDid, Option<Vec<u8>>) {
+        (self.secret, self.did, self.credential.map(Into::into))
     }
 
     /// The same key with another credential.
@@ -231,7 +243,7 @@ impl KeyFile {
 
     fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
         let (ed25519, ml_dsa) = self.secret.seeds();
-        let ed25519 = Zeroizing::new(multibase::encode_base58btc(&tagged(ED25519_PRIV_PREFIX, &ed25519)[..]));
+        let ed25519 = Zeroizing::new(multibase::encode_base64url(&tagged(ED25519_PRIV_PREFIX, &ed25519)[..]));
         let mldsa44 = Zeroizing::new(multibase::encode_base64url(
             &tagged(ML_DSA_44_PRIV_SEED_PREFIX, &ml_dsa)[..],
         ));
@@ -272,7 +284,7 @@ impl KeyFile {
             path: path.into(),
             source,
         };
-        let ed25519 = multibase::decode_base58btc(document.ed25519)
+        let ed25519 = multibase::decode_base64url(document.ed25519)
             .map(Zeroizing::new)
             .map_err(|e| seed(e.into()))?;
         let ml_dsa = multibase::decode_base64url(document.mldsa44)

@@ -209,12 +209,12 @@ fn seeds_in_each_others_place_or_with_another_did_are_refused() -> TestResult {
         with_text(&good.replacen(ed25519, mldsa44, 1))?,
         KeyFileError::Seed { .. }
     ));
-    let tagged_wrongly = multibase::encode_base58btc(&[&ML_DSA_44_PRIV_SEED_PREFIX[..], &[1; 32]].concat());
+    let tagged_wrongly = multibase::encode_base64url(&[&ML_DSA_44_PRIV_SEED_PREFIX[..], &[1; 32]].concat());
     assert!(matches!(
         with_text(&good.replacen(ed25519, &tagged_wrongly, 1))?,
         KeyFileError::Seed { .. }
     ));
-    let other_seed = multibase::encode_base58btc(&[&ED25519_PRIV_PREFIX[..], &[9; 32]].concat());
+    let other_seed = multibase::encode_base64url(&[&ED25519_PRIV_PREFIX[..], &[9; 32]].concat());
     assert!(matches!(
         with_text(&good.replacen(ed25519, &other_seed, 1))?,
         KeyFileError::ForeignDid { .. }

@@ -109,7 +109,8 @@ impl HybridSecret {
         MlDsaSignature(bytes)
     }
 
-    /// The two seeds, Ed25519 first, for the key file only.
+    /// The two seeds, Ed25519 first, for the key file only; a build without keystore cannot take a key out.
+    #[cfg(any(test, feature = "keystore"))]
     #[must_use]
     pub fn seeds(&self) -> (Seed32, Seed32) {
         let mut seed = self.ml_dsa.to_seed();
@@ -407,6 +408,29 @@ mod tests {
         ] {
             assert_eq!(HybridPublic::from_bytes(&bytes, &ml_dsa).err(), Some(error));
         }
+    }
+
+    /// The list of identity-v1 §1.2.
+    #[test]
+    fn all_eight_points_of_small_order_are_refused() -> Result<(), Box<dyn std::error::Error>> {
+        for hex in [
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        ] {
+            let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes())?;
+            assert_eq!(
+                parse_ed25519(bytes[..].try_into()?),
+                Err(PublicKeyError::SmallOrder),
+                "{hex}"
+            );
+        }
+        Ok(())
     }
 
     #[test]

@@ -4,6 +4,15 @@
 //! clock, a network or the environment; only [`keys::HybridSecret::generate`] asks the operating system for
 //! randomness, and only the `keystore` feature touches files. Whether a verified credential is *enough* for an
 //! entry in a ledger is not decided here: that is the law, in `countersign-verifier`.
+//!
+//! | from the keys up | |
+//! |---|---|
+//! | [`keys`], [`multibase`], [`multikey`] | hybrid key pairs, strict verification, and their texts |
+//! | [`did`], [`trust`] | who a party is, and whom an auditor trusts |
+//! | [`jcs`], [`member`], [`text`], [`instant`] | reading signed JSON: canonical, closed, bounded |
+//! | [`proof`] | two signatures on one document, neither of which can be taken off |
+//! | [`credential`], [`grant`], [`binding`] | what is signed: who may speak, with what authority, in which ledger |
+//! | `keyfile` (feature `keystore`) | private keys on disk |
 
 mod base58;
 pub mod binding;

@@ -9,6 +9,7 @@ use countersign_identity::credential::{
 use countersign_identity::did::PeerDid;
 use countersign_identity::grant::{Grant, TooWide};
 use countersign_schemas::body::Effects;
+use countersign_schemas::digest::Digest;
 use countersign_schemas::text::Name;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -79,6 +80,32 @@ fn every_vector_gives_what_it_expects() -> TestResult {
             "{kind}: {kinds:?}"
         );
     }
+    Ok(())
+}
+
+/// A reader of the specification must be able to tell that it has the right context.
+#[test]
+fn the_bundled_context_has_the_digest_that_the_specification_states() -> TestResult {
+    let schemas = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas"));
+    let context = std::fs::read(schemas.join("contexts/countersign-v1.jsonld"))?;
+    let specification = std::fs::read_to_string(schemas.join("identity-v1.md"))?;
+    assert!(specification.contains(&Digest::sha256(&context).to_string()));
+    Ok(())
+}
+
+/// The worked examples are those of the vectors, so that neither can drift.
+#[test]
+fn the_specification_states_the_digests_of_its_examples() -> TestResult {
+    let specification = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/identity-v1.md"))?;
+    let stored = stored()?;
+    for name in ["host", "runtime", "lead", "approver", "grant", "order"] {
+        let vector: Value = serde_json::from_str(&stored[&format!("credential-{name}.json")])?;
+        let digest = Digest::sha256(text(&vector["document"])?.as_bytes());
+        assert!(specification.contains(&digest.to_string()), "{name}");
+    }
+    let principal: Value = serde_json::from_str(&stored["did-principal.json"])?;
+    assert!(specification.contains(text(&principal["short"])?));
+    assert!(specification.contains(&Digest::sha256(text(&principal["did"])?.as_bytes()).to_string()));
     Ok(())
 }
 
