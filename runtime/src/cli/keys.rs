@@ -4,7 +4,6 @@ use std::path::Path;
 
 use countersign_identity::did::PeerDid;
 use countersign_identity::keyfile::{KeyFile, KeyFileError, Passphrase, Purpose};
-use countersign_identity::keys::HybridSecret;
 
 use super::exit::{Exit, Failure};
 use super::prompt::Terminal;
@@ -94,21 +93,20 @@ pub(crate) fn authority(home: &Home) -> Result<Authority, Failure> {
         .map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))?;
     let path = home.host_key();
     let file = open(&path, Purpose::Host, Input::Forbidden)?;
-    let credential = file.credential().map(<[u8]>::to_vec).ok_or_else(|| {
-        Failure::new(
-            Exit::Environment,
-            format!("{}: the host has no credential", path.display()),
-        )
-        .hint("`countersign init --renew-host` makes one")
+    let (secret, _, credential) = file.into_parts();
+    let credential = credential.ok_or_else(|| {
+        Failure::new(Exit::Environment, format!("{}: the host has no credential", path.display()))
+            .hint("`countersign init --renew-host` makes one")
     })?;
-    Authority::new(principal, secret_of(&file), credential)
+    Authority::new(principal, secret, credential)
         .map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
 }
 
 /// The approver whose key lies at `path`, answering in `manner`.
 pub(crate) fn approver(path: &Path, manner: ApproverManner, input: Input) -> Result<ApproverKey, Failure> {
     let file = open(path, Purpose::Approver, input)?;
-    let credential = file.credential().map(<[u8]>::to_vec).ok_or_else(|| {
+    let (secret, did, credential) = file.into_parts();
+    let credential = credential.ok_or_else(|| {
         Failure::new(
             Exit::Environment,
             format!("{}: the principal has not enrolled this approver", path.display()),
@@ -119,8 +117,8 @@ pub(crate) fn approver(path: &Path, manner: ApproverManner, input: Input) -> Res
         ApproverManner::Terminal => Manner::Terminal(std::sync::Arc::new(Terminal) as std::sync::Arc<dyn Prompt>),
     };
     Ok(ApproverKey {
-        did: file.did().clone(),
-        secret: secret_of(&file),
+        did,
+        secret,
         credential,
         manner,
     })
@@ -133,10 +131,4 @@ pub(crate) enum ApproverManner {
     Unattended,
     /// A person answers at the terminal.
     Terminal,
-}
-
-/// A second holder of the same keys; the file's own copy is zeroized when the file is dropped.
-pub(crate) fn secret_of(file: &KeyFile) -> HybridSecret {
-    let (ed25519, ml_dsa) = file.secret().seeds();
-    HybridSecret::from_seeds(ed25519, ml_dsa)
 }

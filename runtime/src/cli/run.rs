@@ -27,8 +27,8 @@ const FILE_LEN_BYTES_MAX: u64 = 1 << 20;
 pub(super) fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let home = home()?;
     let input = Input::of(arguments.no_input);
-    let model = model(arguments.model.as_deref())?;
     let authority = keys::authority(&home)?;
+    let model = model(arguments.model.as_deref())?;
     let policy = arguments.policy.as_deref().map(read_text).transpose()?;
     let grant = arguments.grant.as_deref().map(read_file).transpose()?;
     let (approver, mode) = approver(arguments.approve.as_deref(), &home, input)?;

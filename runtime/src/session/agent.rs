@@ -85,6 +85,7 @@ impl Session {
             let mut phase = Phase::Asking;
             loop {
                 phase = match phase {
+                    Phase::Ended(end) => return Ok(end),
                     _ if self.cancel.is_raised() => Phase::Ended(AgentEnd::Interrupted),
                     Phase::Asking => self.ask_model(agent).await?,
                     Phase::Acting {
@@ -101,7 +102,6 @@ impl Session {
                             Phase::Asking
                         }
                     },
-                    Phase::Ended(end) => return Ok(end),
                 }
             }
         })
