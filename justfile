@@ -29,8 +29,7 @@ demo dir="demo":
 
 # Write the golden vectors anew and show what changed.
 vectors:
-    for file in {schemas,identity,ledger,verifier}/examples/*vectors*.rs; do \
-        [ -e "$file" ] || continue; \
-        cargo run --quiet --locked -p "countersign-${file%%/*}" --example "$(basename "$file" .rs)"; \
+    for crate in schemas identity ledger verifier; do \
+        cargo run --quiet --locked -p "countersign-$crate" --example "$crate-vectors" || exit 1; \
     done
     git --no-pager diff --stat -- schemas/vectors

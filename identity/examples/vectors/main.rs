@@ -1,6 +1,6 @@
 //! Writes the golden vectors of identity-v1 to `schemas/vectors/identity`, the same bytes at every run.
 //!
-//! `cargo run -p countersign-identity --example vectors`
+//! `cargo run -p countersign-identity --example identity-vectors`
 
 mod cases;
 
