@@ -1,0 +1,20 @@
+//! The two programs as a user has them: started as processes, judged by exit code, output and the files they leave.
+//!
+//! Every module is one topic and every test's name a claim. Ledgers are read with SQLite and with `countersign ledger`,
+//! attacks are made on copies of one demo ledger that all tests share.
+
+mod bad_input;
+mod bits;
+mod cli;
+mod crash;
+mod cuts;
+mod demo;
+mod disk;
+mod forgery;
+mod gate;
+mod grants;
+mod interrupt;
+mod rows;
+mod run;
+mod support;
+mod verdicts;
