@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
         })
     };
     let report = block_on(|cancel| async move { Ok::<_, Failure>(session::run(plan(cancel)?).await) })??;
-    let report = report.map_err(|error| failure(&error, &dir.join("ledger.db")))?;
+    let report = report.map_err(|error| failure(&error, &dir.join("ledger.db"), None))?;
     let ended = Exit::of_run(report.reason);
     let verified = prove(dir, arguments.json)?;
     Ok(if ended == Exit::Done { verified } else { ended })

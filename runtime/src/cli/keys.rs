@@ -95,8 +95,11 @@ pub(crate) fn authority(home: &Home) -> Result<Authority, Failure> {
     let file = open(&path, Purpose::Host, Input::Forbidden)?;
     let (secret, _, credential) = file.into_parts();
     let credential = credential.ok_or_else(|| {
-        Failure::new(Exit::Environment, format!("{}: the host has no credential", path.display()))
-            .hint("`countersign init --renew-host` makes one")
+        Failure::new(
+            Exit::Environment,
+            format!("{}: the host has no credential", path.display()),
+        )
+        .hint("`countersign init --renew-host` makes one")
     })?;
     Authority::new(principal, secret, credential)
         .map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))

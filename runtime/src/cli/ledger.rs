@@ -225,7 +225,9 @@ fn summary(body: &Body) -> String {
         "run",
     ];
     let parts = told.iter().filter_map(|name| {
-        let value = value.get(*name).filter(|value| value.is_string() || value.is_number())?;
+        let value = value
+            .get(*name)
+            .filter(|value| value.is_string() || value.is_number())?;
         Some(format!(
             "{name} {}",
             value.as_str().map_or_else(|| value.to_string(), str::to_owned)

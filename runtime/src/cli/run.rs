@@ -36,6 +36,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         Some(path) => path,
         None => new_ledger(&home)?,
     };
+    let policy_file = arguments.policy.clone();
     let own = own_places(&home, &arguments.policy, arguments.approve.as_deref());
     let show = if arguments.json { Show::Json } else { Show::Text };
     let report = block_on(|cancel| {
@@ -54,7 +55,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<Exit, Failure> {
             observer: Arc::new(Watcher::new(show)),
         })
     })?
-    .map_err(|error| failure(&error, &ledger))?;
+    .map_err(|error| failure(&error, &ledger, policy_file.as_deref()))?;
     finish(&report, show)
 }
 
@@ -66,7 +67,7 @@ pub(super) fn block_on<T, F: Future<Output = T>>(make: impl FnOnce(Cancel) -> F)
         .build()
         .map_err(|error| Failure::caused(Exit::Environment, "threads", &error))?;
     let (canceller, cancel) = cancellation();
-    runtime.block_on(async {
+    let played = runtime.block_on(async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .map_err(|error| Failure::caused(Exit::Environment, "signals", &error))?;
         tokio::spawn(async move {
@@ -77,7 +78,10 @@ pub(super) fn block_on<T, F: Future<Output = T>>(make: impl FnOnce(Cancel) -> F)
             canceller.cancel();
         });
         Ok(make(cancel).await)
-    })
+    });
+    // A prompt that nobody answered may still wait for its line; everything that counts is done.
+    runtime.shutdown_background();
+    played
 }
 
 fn model(name: Option<&str>) -> Result<Arc<dyn Model>, Failure> {
@@ -153,20 +157,29 @@ fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> V
     .collect()
 }
 
-pub(super) fn failure(error: &SessionError, ledger: &Path) -> Failure {
+/// What a person is told when a run could not begin or go on.
+pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>) -> Failure {
     let exit = match error {
         SessionError::Bug(_) | SessionError::Record(RecordError::Unlawful { .. } | RecordError::Field(_)) => Exit::Bug,
         _ => Exit::Environment,
     };
-    let failure = Failure::caused(exit, "the run stopped", error);
-    if ledger.symlink_metadata().is_ok() && !matches!(error, SessionError::Record(RecordError::Store(_))) {
-        let hint = format!(
-            "what happened until then is in {}; `verify` will call it incomplete",
-            ledger.display()
-        );
-        return failure.hint(hint);
+    match (error, policy) {
+        (SessionError::Policy(_) | SessionError::EmptyPolicy, Some(path)) => {
+            Failure::caused(exit, path.display(), error)
+                .hint("nothing was run; correct the file, or leave --policy out")
+        }
+        (SessionError::Record(RecordError::Store(_)), _) => {
+            Failure::caused(exit, "no ledger, so no run", error).hint("name another place with --ledger")
+        }
+        _ if ledger.symlink_metadata().is_err() => Failure::caused(exit, "the run could not begin", error),
+        _ => {
+            let hint = format!(
+                "what happened until then is in {}; `verify` will call it incomplete",
+                ledger.display()
+            );
+            Failure::caused(exit, "the run stopped", error).hint(hint)
+        }
     }
-    failure
 }
 
 /// The lead's last words, line by line, without anything a terminal would obey.

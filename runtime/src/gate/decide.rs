@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::approver::{Answer, Approver, ApproverError, Question};
 use super::{Permit, PermitTerms, Refusal, Surroundings};
 use crate::recorder::{Instance, Payload, RecordError, Recorder};
-use crate::tool::{Arguments, PathError};
+use crate::tool::{Arguments, Cancel, PathError};
 
 /// How long an allow may wait for its execution.
 const PERMIT_MS: u64 = 10 * 60 * 1000;
@@ -75,6 +75,7 @@ pub struct Gate {
     recorder: Arc<Recorder>,
     surroundings: Surroundings,
     approver: Approver,
+    cancel: Cancel,
 }
 
 /// What the gate itself has to say about a request, beside what the law makes of it.
@@ -95,11 +96,12 @@ struct Decided {
 impl Gate {
     /// A gate over `recorder` for a run in `surroundings`.
     #[must_use]
-    pub fn new(recorder: Arc<Recorder>, surroundings: Surroundings, approver: Approver) -> Self {
+    pub fn new(recorder: Arc<Recorder>, surroundings: Surroundings, approver: Approver, cancel: Cancel) -> Self {
         Self {
             recorder,
             surroundings,
             approver,
+            cancel,
         }
     }
 
@@ -238,7 +240,7 @@ impl Gate {
             approver,
             verdict,
             order,
-        }) = self.approver.answer(&question).await?
+        }) = self.answer(&question).await?
         else {
             let expired = SessionEvent {
                 code: EventCode::ApprovalExpired,
@@ -261,6 +263,14 @@ impl Gate {
         };
         self.recorder.enter_own(body.into(), vec![text])?.durable().await?;
         Ok((verdict == Verdict::Refused).then(|| Refusal::of_ask(decided.seq, "the approver refused")))
+    }
+
+    /// The approver's answer; none if the run is interrupted while the question stands.
+    async fn answer(&self, question: &Question) -> Result<Option<Answer>, ApproverError> {
+        tokio::select! {
+            answer = self.approver.answer(question) => answer,
+            () = self.cancel.raised() => Ok(None),
+        }
     }
 
     fn permit(

@@ -1,17 +1,17 @@
 //! The beginning of a run: ledger, policies, and everybody who takes part, each introduced with a credential.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_identity::credential::{InstanceClaims, InstanceCredential, InstanceRole};
-use countersign_identity::did::PeerDid;
+use countersign_identity::did::{PeerDid, ShortDid};
 use countersign_identity::grant::Lineage;
 use countersign_identity::instant::Window;
 use countersign_identity::keys::{HybridSecret, Seed32};
 use countersign_schemas::body::{
     ClockState, Granted, Introduced, Newcomer, PolicyAdopted, PolicyLayer, Role, RunMode, RunStarted,
 };
-use countersign_schemas::digest::Digest;
+use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Bytes, Doc};
 use countersign_schemas::number::Seq;
 use countersign_schemas::text::{Did, Name};
@@ -95,6 +95,7 @@ impl Session {
             .map_or(plan.authority.window(), |given| given.credential.window());
         let window = run_window(now, within(plan.authority.window(), outer)?)?;
         let workspace = surroundings.workspace().to_owned();
+        check_covers(given.as_ref(), &workspace, principal.short_did())?;
 
         let recorder = Arc::new(Recorder::create(&plan.ledger, &plan.authority, window, build::digest()).await?);
         let entrance = Entrance {
@@ -135,7 +136,7 @@ impl Session {
         };
         let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));
         let session = Self {
-            gate: Gate::new(Arc::clone(&recorder), surroundings, approver),
+            gate: Gate::new(Arc::clone(&recorder), surroundings, approver, plan.cancel.clone()),
             recorder,
             model: plan.model,
             toolbox: Toolbox::new(shell),
@@ -158,6 +159,11 @@ fn check_policy(layer: PolicyLayer, text: &str) -> Result<(), SessionError> {
     } else {
         Ok(())
     }
+}
+
+/// A grant that does not cover the folder must be told before a ledger exists; any ledger's id serves to find out.
+fn check_covers(given: Option<&GivenGrant>, workspace: &Path, principal: &ShortDid) -> Result<(), SessionError> {
+    root_grant(given, workspace, principal, LedgerId::from_bytes([0; 32])).map(drop)
 }
 
 fn within(first: Window, second: Window) -> Result<Window, SessionError> {
