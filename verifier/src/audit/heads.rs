@@ -73,6 +73,14 @@ impl Heads {
         }
     }
 
+    /// Whether a checkpoint over `size` records is stored and signed; what its root is worth, [`Self::judge`] says.
+    pub(super) fn covers(&self, size: Size) -> bool {
+        self.claims.iter().any(|claim| {
+            let stated = claim.checkpoint.as_ref().ok().map(|checkpoint| checkpoint.size);
+            claim.code == Code::I7 && stated == Some(size)
+        })
+    }
+
     /// Compares everything with a ledger of `size` records; gives the largest head that fits.
     ///
     /// `tree_is_broken`: a record is named already, so no root can be right and none is named again.

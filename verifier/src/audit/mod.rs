@@ -291,9 +291,14 @@ impl Audit {
             self.whole(Code::I4, "ledger.opened as entry 0", "no entries");
         }
         let size = Size::clamped(self.rows);
+        let covered = self.heads.covers(size);
         let head = self.heads.judge(size, self.law.tree_is_broken(), &mut self.findings);
         self.findings.extend(anchored(&self.law, &options.anchors));
         self.findings.extend(self.law.completeness());
+        if let (Some(closed), false) = (self.law.closed(), covered) {
+            let expected = format!("a checkpoint over all {size} entries");
+            self.findings.push(Finding::unproven(Code::C1, closed, expected, "none"));
+        }
         Report::new(&self.law, self.findings, self.rows, head, self.story)
     }
 }
