@@ -297,7 +297,8 @@ impl Audit {
         self.findings.extend(self.law.completeness());
         if let (Some(closed), false) = (self.law.closed(), covered) {
             let expected = format!("a checkpoint over all {size} entries");
-            self.findings.push(Finding::unproven(Code::C1, closed, expected, "none"));
+            self.findings
+                .push(Finding::unproven(Code::C1, closed, expected, "none"));
         }
         Report::new(&self.law, self.findings, self.rows, head, self.story)
     }

@@ -53,6 +53,19 @@ impl Findings {
         holds
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Takes back what was found behind the first `keep` findings, where `is_void` says so.
+    pub(super) fn drop_behind(&mut self, keep: usize, is_void: impl Fn(&Finding) -> bool) {
+        let mut place = 0;
+        self.list.retain(|finding| {
+            place += 1;
+            place <= keep || !is_void(finding)
+        });
+    }
+
     /// The first finding for which such an entry may not be written.
     pub(super) fn first_refusal(&self) -> Option<&Finding> {
         self.list.iter().find(|finding| finding.class != Class::Unproven)

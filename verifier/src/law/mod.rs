@@ -133,6 +133,10 @@ struct Examined {
     change: Option<Change>,
 }
 
+/// Rules that compare an entry with sums over all entries before it: budgets, permitted actions, active runs, policies
+/// in force. Behind a damaged entry those are not known, and a breach would name the wrong entry.
+const RESTS_ON_WHOLE_STATE: [Code; 7] = [Code::A5, Code::D1, Code::D4a, Code::D4b, Code::D7, Code::G6, Code::G8];
+
 impl Law {
     /// The state before the first entry.
     #[must_use]
@@ -230,7 +234,14 @@ impl Law {
             return None;
         };
         self.check_author(entry, author, out).then_some(())?;
-        self.check_body(entry, author, out)
+        let before = out.len();
+        let change = self.check_body(entry, author, out);
+        if self.chain.damage.is_any() {
+            out.drop_behind(before, |finding| {
+                RESTS_ON_WHOLE_STATE.contains(&finding.code) && finding.is_breach()
+            });
+        }
+        change
     }
 
     /// A3, A4, and the part of A5 that depends on who speaks.

@@ -90,7 +90,12 @@ pub(super) fn check_close(
     out.require(body.size == size, Code::I7, format!("size {size}"), body.size);
     // No later entry chains to this one, so its time of receipt rests on its own signature.
     let at = entry.statement.at;
-    out.require(entry.received == at, Code::I7, format!("received at {at}"), entry.received);
+    out.require(
+        entry.received == at,
+        Code::I7,
+        format!("received at {at}"),
+        entry.received,
+    );
     if !law.chain.tree_is_broken {
         let root = Digest::from_bytes(*entry.tree.root().as_bytes());
         out.require(body.root == root, Code::I7, format!("root {root}"), body.root);

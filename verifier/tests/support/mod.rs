@@ -1,0 +1,139 @@
+//! Ledgers for the tests: an honest one, and every change an attacker with all keys could make to it.
+
+pub(crate) mod cast;
+pub(crate) mod credentials;
+pub(crate) mod story;
+pub(crate) mod writer;
+
+use std::collections::BTreeSet;
+
+use countersign_identity::trust::Anchor;
+use countersign_ledger::reader::{StoredCheckpoint, StoredEntry};
+use countersign_verifier::audit::{AuditOptions, Report, Rows, audit_rows};
+
+use countersign_schemas::number::Seq;
+use countersign_verifier::finding::Finding;
+
+use cast::Who;
+use story::tell;
+use writer::{Twist, Writer};
+
+/// A finished ledger in memory.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) entries: Vec<StoredEntry>,
+    pub(crate) checkpoints: Vec<StoredCheckpoint>,
+}
+
+impl From<Writer<'_>> for Told {
+    fn from(writer: Writer<'_>) -> Self {
+        Self {
+            entries: writer.entries,
+            checkpoints: writer.checkpoints,
+        }
+    }
+}
+
+pub(crate) fn anchored() -> AuditOptions {
+    AuditOptions {
+        anchors: vec![Anchor::Long(Who::Principal.did().clone())],
+        ..AuditOptions::default()
+    }
+}
+
+pub(crate) fn audit(told: &Told, options: &AuditOptions) -> Report {
+    let rows = Rows {
+        genesis: told.entries.first().filter(|entry| entry.seq == 0).cloned(),
+        entries: told.entries.iter().cloned().map(Ok),
+        checkpoints: told.checkpoints.iter().cloned().map(Ok),
+    };
+    audit_rows(rows, options)
+}
+
+/// Code and entry of every finding.
+pub(crate) fn codes(report: &Report) -> Vec<(String, Option<u64>)> {
+    let pair = |finding: &Finding| (finding.code.to_string(), finding.entry.map(Seq::get));
+    report.findings.iter().map(pair).collect()
+}
+
+/// Asserts that a twisted story breaks `code` at the entry with `label`, and nothing else; that a runtime would have
+/// refused to write it; and that the ledger is rejected.
+#[track_caller]
+pub(crate) fn breaks(twist: Twist<'_>, code: &str, label: &str) {
+    let writer = tell(twist);
+    let entry = writer.at(label).get();
+    let refused = writer
+        .refusals
+        .first()
+        .map(|refusal| (refusal.code.to_string(), refusal.entry.map(Seq::get)));
+    let report = audit(&writer.into(), &anchored());
+    let found: BTreeSet<_> = codes(&report).into_iter().collect();
+    assert_eq!(
+        found,
+        BTreeSet::from([(code.to_owned(), Some(entry))]),
+        "{:#?}",
+        report.findings
+    );
+    assert_eq!(
+        refused,
+        Some((code.to_owned(), Some(entry))),
+        "a runtime would have written it"
+    );
+    assert_eq!(report.verdict().exit_code(), 1);
+}
+
+/// As [`breaks`], for what only signatures and bytes show: the law sees no difference.
+#[track_caller]
+pub(crate) fn breaks_bytes(twist: Twist<'_>, code: &str, label: &str) {
+    let writer = tell(twist);
+    let entry = writer.at(label).get();
+    let report = audit(&writer.into(), &anchored());
+    let found: BTreeSet<_> = codes(&report).into_iter().collect();
+    assert_eq!(
+        found,
+        BTreeSet::from([(code.to_owned(), Some(entry))]),
+        "{:#?}",
+        report.findings
+    );
+    assert_eq!(report.verdict().exit_code(), 1);
+}
+
+/// Asserts that a twisted story leaves exactly this unproven, and is incomplete.
+#[track_caller]
+pub(crate) fn leaves_open(twist: Twist<'_>, open: &[(&str, &str)]) {
+    let writer = tell(twist);
+    let expected: BTreeSet<_> = open
+        .iter()
+        .map(|(code, label)| ((*code).to_owned(), Some(writer.at(label).get())))
+        .collect();
+    let report = audit(&writer.into(), &anchored());
+    assert_eq!(codes(&report), [], "{:#?}", report.findings);
+    let found = |finding: &Finding| (finding.code.to_string(), finding.entry.map(Seq::get));
+    let unproven: BTreeSet<_> = report.unproven.iter().map(found).collect();
+    assert_eq!(unproven, expected, "{:#?}", report.unproven);
+    assert_eq!(report.verdict().exit_code(), 3);
+}
+
+/// As [`breaks`], where what follows in the story cannot be lawful either: the first breach counts.
+#[track_caller]
+pub(crate) fn breaks_first(twist: Twist<'_>, code: &str, label: &str) {
+    let writer = tell(twist);
+    let entry = writer.at(label).get();
+    let refused = writer
+        .refusals
+        .first()
+        .map(|refusal| (refusal.code.to_string(), refusal.entry.map(Seq::get)));
+    let report = audit(&writer.into(), &anchored());
+    assert_eq!(
+        codes(&report).first(),
+        Some(&(code.to_owned(), Some(entry))),
+        "{:#?}",
+        report.findings
+    );
+    assert_eq!(
+        refused,
+        Some((code.to_owned(), Some(entry))),
+        "a runtime would have written it"
+    );
+    assert_eq!(report.verdict().exit_code(), 1);
+}
