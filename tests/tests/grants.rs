@@ -236,7 +236,14 @@ fn grants_of_others_and_to_others_are_refused() -> Checked {
     mandate.is_refused("given to another host", &mandate.sign(&mandate.workshop)?)?;
     mandate.claims = own;
     mandate.claims.grant.principal = key(&stranger, "principal.key")?.did().short_did().clone();
-    mandate.is_refused("of another principal", &mandate.sign(&mandate.workshop)?)
+    mandate.is_refused("of another principal", &mandate.sign(&mandate.workshop)?)?;
+    mandate.claims.grant.principal = key(&mandate.workshop, "principal.key")?.did().short_did().clone();
+    let digest = Digest::sha256(b"some other grant");
+    mandate.claims.grant.lineage = Lineage::Child {
+        parent: digest,
+        root: digest,
+    };
+    mandate.is_refused("with a parent", &mandate.sign(&mandate.workshop)?)
 }
 
 #[test]

@@ -33,6 +33,25 @@ pub fn visible_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// JSON with everything that does not show as itself written as `\\uXXXX`: the same value, fit to be looked at.
+///
+/// Line ends stay, because JSON has them between its tokens only.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !is_hidden(character) {
+            shown.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    shown
+}
+
 /// Characters that a terminal acts on, or that do not show.
 fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -72,6 +91,15 @@ mod tests {
     #[test]
     fn lines_stay_lines() {
         assert_eq!(visible_lines("a\r\nb\u{1b}\n"), "a\nb\\u{1b}\n");
+    }
+
+    #[test]
+    fn json_keeps_its_value() -> Result<(), serde_json::Error> {
+        let value = serde_json::json!({ "a\u{1b}": "b\u{202e}\u{9b}\u{e0041}\\u1234\n" });
+        let shown = visible_json(&format!("{value:#}"));
+        assert!(shown.chars().all(|c| c == '\n' || !is_hidden(c)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown)?, value);
+        Ok(())
     }
 
     #[test]

@@ -12,7 +12,7 @@ use countersign_schemas::body::{Body, Introduced, Newcomer, Opened};
 use countersign_schemas::number::Seq;
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
-use countersign_verifier::visible::visible;
+use countersign_verifier::visible::{visible, visible_json};
 use serde_json::{Value, json};
 
 use super::arguments::{LedgerArguments, LedgerCommand};
@@ -93,7 +93,8 @@ fn show(seq: u64, arguments: LedgerArguments) -> Result<Exit, Failure> {
             } else {
                 format!("{value:#}")
             };
-            writeln!(io::stdout(), "{text}")?;
+            // A payload holds whatever a model or a tool wrote.
+            writeln!(io::stdout(), "{}", visible_json(&text))?;
             return Ok(Exit::Done);
         }
     }

@@ -37,6 +37,9 @@ pub enum SessionError {
     /// The grant that was given is for another host.
     #[error("the grant was given to another host")]
     GrantOfOther,
+    /// The grant that was given names another principal, or a parent.
+    #[error("the grant does not begin with this principal")]
+    GrantOfOtherChain,
     /// A credential is not valid now.
     #[error("{what} is valid {window}, and now is not in it")]
     OutOfWindow {

@@ -35,7 +35,7 @@ pub(super) struct GivenGrant {
 }
 
 impl GivenGrant {
-    /// Checks signature, holder and time.
+    /// Checks signature, holder, chain and time.
     pub(super) fn open(
         bytes: Vec<u8>,
         principal: &PeerDid,
@@ -45,6 +45,10 @@ impl GivenGrant {
         let credential = GrantCredential::parse(&bytes)?.verify(principal)?;
         if credential.claims().host != *host {
             return Err(SessionError::GrantOfOther);
+        }
+        let grant = &credential.claims().grant;
+        if grant.principal != *principal.short_did() || grant.lineage != Lineage::Root {
+            return Err(SessionError::GrantOfOtherChain);
         }
         if !credential.window().contains(now) {
             return Err(SessionError::OutOfWindow {
