@@ -1,6 +1,7 @@
 //! What the verifier says about honest ledgers and about every way to forge one.
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod completeness;
 mod honest;
 mod rules_chain;
 mod rules_decision;
@@ -8,3 +9,4 @@ mod rules_execution;
 mod rules_grant;
 mod rules_identity;
 mod support;
+mod tamper;

@@ -17,6 +17,7 @@ use countersign_ledger::merkle::Frontier;
 use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, Table};
 use countersign_schemas::body::Body;
 use countersign_schemas::number::{Seq, Size};
+use countersign_schemas::statement::Statement;
 
 use crate::code::Code;
 use crate::explain::Story;
@@ -206,22 +207,11 @@ impl Audit {
     /// V4 to V6 and F.
     fn judge(&mut self, row: &Row, decoded: &Decoded, verified: Verified) {
         let statement = &decoded.statement;
-        match verified {
-            Verified::Yes => {}
-            Verified::NoAuthor => {
-                if !self.law.is_damaged(statement.by) {
-                    let found = format!("by {}", statement.by);
-                    self.findings
-                        .push(Finding::new(Code::A1, row.seq, "an author that was introduced", found));
-                }
-                return self.skip(row);
-            }
-            Verified::No(error) => {
-                let expected = format!("signed by the author, {}", statement.by);
-                self.findings
-                    .push(Finding::new(Code::I2, row.seq, expected, error.to_string()));
-                return self.skip(row);
-            }
+        if let Some(finding) = unsigned(row.seq, statement, verified) {
+            // Whose keys, or which ledger, cannot be told behind a damaged introduction: no finding of its own.
+            let rests_on_damage = self.law.is_damaged(statement.by) || self.law.is_damaged(Seq::ZERO);
+            self.findings.extend((!rests_on_damage).then_some(finding));
+            return self.skip(row);
         }
         let payloads = payloads::check(row.seq, statement, &row.payloads, &mut self.findings);
         let Some(record) = &row.record else { return };
@@ -292,7 +282,12 @@ impl Audit {
         }
         let size = Size::clamped(self.rows);
         let covered = self.heads.covers(size);
-        let head = self.heads.judge(size, self.law.tree_is_broken(), &mut self.findings);
+        // Entry 0 names the keys of checkpoints and heads: where it is damaged, they cannot be told from forgeries.
+        let head = if self.law.is_damaged(Seq::ZERO) {
+            None
+        } else {
+            self.heads.judge(size, self.law.tree_is_broken(), &mut self.findings)
+        };
         self.findings.extend(anchored(&self.law, &options.anchors));
         self.findings.extend(self.law.completeness());
         if let (Some(closed), false) = (self.law.closed(), covered) {
@@ -301,6 +296,26 @@ impl Audit {
                 .push(Finding::unproven(Code::C1, closed, expected, "none"));
         }
         Report::new(&self.law, self.findings, self.rows, head, self.story)
+    }
+}
+
+/// What V4 says about a statement that its author did not sign.
+fn unsigned(seq: Seq, statement: &Statement, verified: Verified) -> Option<Finding> {
+    let author = statement.by;
+    match verified {
+        Verified::Yes => None,
+        Verified::NoAuthor => Some(Finding::new(
+            Code::A1,
+            seq,
+            "an author that was introduced",
+            format!("by {author}"),
+        )),
+        Verified::No(error) => Some(Finding::new(
+            Code::I2,
+            seq,
+            format!("signed by the author, {author}"),
+            error.to_string(),
+        )),
     }
 }
 

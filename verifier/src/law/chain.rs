@@ -24,7 +24,9 @@ pub(super) struct Chain {
     next: Seq,
     /// Links of the entries before `next`, the oldest first; `None` where an entry is missing.
     links: VecDeque<Option<Link>>,
+    /// `received` of the last entry, and of the one before it.
     received: Millis,
+    received_before: Millis,
     pub(super) damage: Damage,
     /// A record was changed or is missing, so no later root can be right.
     pub(super) tree_is_broken: bool,
@@ -53,6 +55,18 @@ pub(super) enum Prev {
 }
 
 impl Prev {
+    fn attested(self) -> Option<Link> {
+        match self {
+            Self::BeforeWasChanged { attested, .. } => Some(attested),
+            Self::Fits | Self::DoesNotFit { .. } => None,
+        }
+    }
+
+    /// Whether the record of the entry before was changed.
+    pub(super) fn blames_the_entry_before(self) -> bool {
+        self.attested().is_some()
+    }
+
     /// Names the entry before, or `seq` itself (authority-v1 §6.1).
     pub(super) fn finding(self, seq: Seq) -> Option<Finding> {
         match self {
@@ -129,22 +143,31 @@ impl Chain {
         }
     }
 
-    /// Goes on with the link that later entries attest.
+    /// Goes on with the link that later entries attest; the entry whose record was changed counts as damaged.
     pub(super) fn apply_prev(&mut self, verdict: Prev) {
         self.tree_is_broken |= verdict != Prev::Fits;
         if let (Prev::BeforeWasChanged { attested, .. }, Some(last)) = (verdict, self.links.back_mut()) {
             *last = Some(attested);
+            self.received = self.received_before;
+            self.damage
+                .mark(Seq::clamped(self.next.get().saturating_sub(1)), self.next);
         }
     }
 
     /// V2 and V5 for an entry that is decoded and signed.
-    pub(super) fn check(&self, entry: &Entry<'_>, author: Option<&Instance>, out: &mut Findings) {
+    pub(super) fn check(&self, entry: &Entry<'_>, prev: Prev, author: Option<&Instance>, out: &mut Findings) {
         self.check_place(entry, out);
-        self.check_seen(entry, author, out);
+        self.check_seen(entry, prev, author, out);
+        let earliest = if prev.blames_the_entry_before() {
+            self.received_before
+        } else {
+            self.received
+        };
+        let in_time = entry.received >= earliest;
         out.require(
-            entry.received >= self.received,
+            in_time,
             Code::I10,
-            format!("received at or after {}", self.received),
+            format!("received at or after {earliest}"),
             entry.received,
         );
         if let Some(author) = author {
@@ -183,7 +206,7 @@ impl Chain {
         }
     }
 
-    fn check_seen(&self, entry: &Entry<'_>, author: Option<&Instance>, out: &mut Findings) {
+    fn check_seen(&self, entry: &Entry<'_>, prev: Prev, author: Option<&Instance>, out: &mut Findings) {
         let seen = entry.statement.seen;
         let genesis = Seen {
             size: Size::ZERO,
@@ -212,7 +235,9 @@ impl Chain {
         ) {
             return;
         }
-        if let Some(link) = self.link_at(seen.size) {
+        // A link that later entries attest counts from here on (authority-v1 §6.1).
+        let attested = prev.attested().filter(|_| seen.size.get() == self.next.get());
+        if let Some(link) = attested.or_else(|| self.link_at(seen.size)) {
             let last = seen.size.get().saturating_sub(1);
             out.require(
                 seen.link == link,
@@ -241,7 +266,8 @@ impl Chain {
             (0..missing).for_each(|_| self.push(None));
         }
         self.push(link);
-        self.received = received.map_or(self.received, |received| received.max(self.received));
+        self.received_before = self.received;
+        self.received = received.unwrap_or(self.received);
         self.next = Seq::clamped(seq.get() + 1).max(self.next);
     }
 

@@ -134,8 +134,17 @@ struct Examined {
 }
 
 /// Rules that compare an entry with sums over all entries before it: budgets, permitted actions, active runs, policies
-/// in force. Behind a damaged entry those are not known, and a breach would name the wrong entry.
-const RESTS_ON_WHOLE_STATE: [Code; 7] = [Code::A5, Code::D1, Code::D4a, Code::D4b, Code::D7, Code::G6, Code::G8];
+/// in force, roots. Behind a damaged entry those are not known, and a breach would name the wrong entry.
+const RESTS_ON_WHOLE_STATE: [Code; 8] = [
+    Code::A5,
+    Code::D1,
+    Code::D4a,
+    Code::D4b,
+    Code::D7,
+    Code::G6,
+    Code::G8,
+    Code::I7,
+];
 
 impl Law {
     /// The state before the first entry.
@@ -189,26 +198,22 @@ impl Law {
             .instances
             .get(&entry.statement.by)
             .filter(|author| author.role != Role::Approver);
-        self.chain.check(entry, author, out);
-        let change = if self.rests_on_damage(entry) {
+        self.chain.check(entry, prev, author, out);
+        let change = if self.rests_on_damage(entry, prev) {
             None
         } else {
-            self.examine_kind(entry, author, out)
+            self.examine_kind(entry, prev, author, out)
         };
         Examined { prev, change }
     }
 
-    /// Whether its author, or an entry that it names, could not be folded.
-    fn rests_on_damage(&self, entry: &Entry<'_>) -> bool {
-        let names_damage = || {
-            entry
-                .statement
-                .body
-                .named_entries()
-                .into_iter()
-                .any(|seq| self.is_damaged(seq))
-        };
-        self.chain.damage.is_any() && (self.is_damaged(entry.statement.by) || names_damage())
+    /// Whether its author, or an entry that it names, could not be folded, or turns out to be changed.
+    fn rests_on_damage(&self, entry: &Entry<'_>, prev: Prev) -> bool {
+        let before = self.chain.next_seq().get().checked_sub(1).map(Seq::clamped);
+        let changed = before.filter(|_| prev.blames_the_entry_before());
+        let is_damaged = |seq: Seq| Some(seq) == changed || self.is_damaged(seq);
+        let names_damage = || entry.statement.body.named_entries().into_iter().any(is_damaged);
+        is_damaged(entry.statement.by) || names_damage()
     }
 
     /// Whether the entry at `seq` is missing, or could not be folded.
@@ -217,7 +222,13 @@ impl Law {
         self.chain.damage.contains(seq)
     }
 
-    fn examine_kind(&self, entry: &Entry<'_>, author: Option<&Instance>, out: &mut Findings) -> Option<Change> {
+    fn examine_kind(
+        &self,
+        entry: &Entry<'_>,
+        prev: Prev,
+        author: Option<&Instance>,
+        out: &mut Findings,
+    ) -> Option<Change> {
         if let (Body::LedgerOpened(body), Seq::ZERO) = (&entry.statement.body, entry.seq) {
             return genesis::check(entry, body, out);
         }
@@ -236,7 +247,7 @@ impl Law {
         self.check_author(entry, author, out).then_some(())?;
         let before = out.len();
         let change = self.check_body(entry, author, out);
-        if self.chain.damage.is_any() {
+        if self.chain.damage.is_any() || prev.blames_the_entry_before() {
             out.drop_behind(before, |finding| {
                 RESTS_ON_WHOLE_STATE.contains(&finding.code) && finding.is_breach()
             });

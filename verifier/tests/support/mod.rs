@@ -43,7 +43,7 @@ pub(crate) fn anchored() -> AuditOptions {
 
 pub(crate) fn audit(told: &Told, options: &AuditOptions) -> Report {
     let rows = Rows {
-        genesis: told.entries.first().filter(|entry| entry.seq == 0).cloned(),
+        genesis: told.entries.iter().find(|entry| entry.seq == 0).cloned(),
         entries: told.entries.iter().cloned().map(Ok),
         checkpoints: told.checkpoints.iter().cloned().map(Ok),
     };
