@@ -17,4 +17,5 @@ mod interrupt;
 mod rows;
 mod run;
 mod support;
+mod terminal;
 mod verdicts;

@@ -55,6 +55,11 @@ impl Running {
         Ok(())
     }
 
+    /// Takes its standard input, if that is a pipe.
+    pub(crate) fn take_input(&mut self) -> Checked<std::process::ChildStdin> {
+        self.0.stdin.take().ok_or_else(|| "no input".into())
+    }
+
     /// Takes its standard output, if that is a pipe.
     pub(crate) fn take_output(&mut self) -> Checked<std::process::ChildStdout> {
         self.0.stdout.take().ok_or_else(|| "no output".into())
