@@ -28,6 +28,12 @@ impl Clock {
         self.advance(u64::try_from(now).unwrap_or(u64::MAX))
     }
 
+    /// As if the machine's clock had been `ms` further on when it was read last.
+    #[cfg(test)]
+    pub(crate) fn run_ahead(&mut self, ms: u64) {
+        self.last_ms = self.read().at.get() + ms;
+    }
+
     fn advance(&mut self, now_ms: u64) -> Reading {
         let behind_ms = self.last_ms.saturating_sub(now_ms);
         self.last_ms = self.last_ms.max(now_ms);

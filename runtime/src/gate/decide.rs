@@ -240,7 +240,10 @@ impl Gate {
             approver,
             verdict,
             order,
-        }) = self.answer(&question).await?
+        }) = self
+            .answer(&question)
+            .await?
+            .filter(|_| self.recorder.now() <= question.expires)
         else {
             let expired = SessionEvent {
                 code: EventCode::ApprovalExpired,
@@ -248,7 +251,7 @@ impl Gate {
                 detail: None,
             };
             self.recorder.enter_own(expired.into(), Vec::new())?.durable().await?;
-            return Ok(Some(Refusal::of_ask(decided.seq, "nobody answered")));
+            return Ok(Some(Refusal::of_ask(decided.seq, "nobody answered in time")));
         };
         let text = Payload::content(question.text)?;
         let body = ApprovalEntered {

@@ -51,6 +51,12 @@ impl Permit {
         self.0.decision
     }
 
+    /// Whether a call that starts at `started` is still covered.
+    #[must_use]
+    pub fn is_good_at(&self, started: Millis) -> bool {
+        started <= self.0.expires
+    }
+
     /// Uses the permit up: gives the call to `tool`, which starts at `started`.
     ///
     /// # Errors
@@ -179,6 +185,7 @@ mod tests {
 
     #[test]
     fn permit_is_good_at_its_last_millisecond() -> TestResult {
+        assert!(permit()?.is_good_at(Millis::new(1_000)?) && !permit()?.is_good_at(Millis::new(1_001)?));
         let call = permit()?.redeem("read", Millis::new(1_000)?)?;
         assert_eq!(call.arguments(), br#"{"path":"a"}"#);
         assert_eq!(call.agent(), Seq::new(3)?);

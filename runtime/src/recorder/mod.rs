@@ -8,6 +8,8 @@ mod error;
 mod instance;
 mod opening;
 mod payload;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -108,6 +110,16 @@ impl Recorder {
     /// [`RecordError::Unlawful`] when the law forbids the entry: nothing was written and the state is unchanged.
     /// [`RecordError::Append`] when the ledger takes nothing any more.
     pub fn enter(&self, author: &Instance, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+        self.enter_with(author, payloads, |_| body)
+    }
+
+    /// As [`Recorder::enter`], for a body that depends on everything in front of it.
+    fn enter_with(
+        &self,
+        author: &Instance,
+        payloads: Vec<Payload>,
+        body: impl FnOnce(&State) -> Body,
+    ) -> Result<Entered, RecordError> {
         let mut state = self.lock();
         let reading = state.clock.read();
         if reading.behind_ms > 0 {
@@ -119,6 +131,7 @@ impl Recorder {
             self.append(&mut state, &self.runtime, stepped.into(), Vec::new(), reading.at)?
                 .in_order();
         }
+        let body = body(&state);
         self.append(&mut state, author, body, payloads, reading.at)
     }
 
@@ -135,15 +148,16 @@ impl Recorder {
     /// # Errors
     /// As [`Recorder::enter`], and [`RecordError::Store`] when folding the file fails; everything entered is durable then.
     pub async fn close(self) -> Result<(), RecordError> {
-        let closing = {
-            let state = self.lock();
+        // Made under the same lock as it is entered: a clock-stepped in between would not be counted.
+        let closing = |state: &State| {
             LedgerClosed {
                 size: state.law.head().size,
                 root: Digest::from_bytes(*state.tree.root().as_bytes()),
                 open_items: Count::clamped(state.law.open_items()),
             }
+            .into()
         };
-        self.enter_own(closing.into(), Vec::new())?.durable().await?;
+        self.enter_with(&self.runtime, Vec::new(), closing)?.durable().await?;
         self.put_checkpoint()?.await?;
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
@@ -240,7 +254,16 @@ impl Signed {
 
     /// Runs the law over the entry and gives the row to be stored.
     fn admit(&self, law: &mut Law, tree: &Frontier, payloads: Vec<Payload>) -> Result<Row, RecordError> {
-        let bytes: Vec<Option<&[u8]>> = payloads.iter().map(|payload| Some(payload.bytes())).collect();
+        let stored = payloads.into_iter().enumerate().map(|(slot, payload)| {
+            let (salt, bytes) = payload.into_stored();
+            let slot = u8::try_from(slot).ok().and_then(Slot::new);
+            let slot = slot.ok_or_else(|| RecordError::Field("more than eight payloads".into()))?;
+            Ok((slot, salt, bytes))
+        });
+        // The limits come first: what the law has admitted can no longer be left out.
+        let stored = stored.collect::<Result<_, RecordError>>()?;
+        let row = Row::new(self.seq, self.record.clone(), stored)?;
+        let bytes: Vec<Option<&[u8]>> = row.payloads().iter().map(|(.., bytes)| Some(&**bytes)).collect();
         law.admit(&Entry {
             seq: self.seq,
             received: self.received,
@@ -255,16 +278,6 @@ impl Signed {
             kind: self.statement.kind(),
             finding: Box::new(finding),
         })?;
-        let stored = payloads.into_iter().enumerate().map(|(slot, payload)| {
-            let (salt, bytes) = payload.into_stored();
-            let slot = u8::try_from(slot).ok().and_then(Slot::new);
-            let slot = slot.ok_or_else(|| RecordError::Field("more than eight payloads".into()))?;
-            Ok((slot, salt, bytes))
-        });
-        Ok(Row::new(
-            self.seq,
-            self.record.clone(),
-            stored.collect::<Result<_, RecordError>>()?,
-        )?)
+        Ok(row)
     }
 }

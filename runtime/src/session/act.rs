@@ -66,19 +66,31 @@ impl Session {
     ) -> Result<ToolOutput, SessionError> {
         let decision = permit.decision();
         let started = self.recorder.now();
+        if !permit.is_good_at(started) {
+            // The machine may have slept, or the answer came at the last moment: what did not start is entered as such.
+            let output = ToolOutput {
+                content: "the permit expired before the action could start".to_owned(),
+                outcome: FinishOutcome::Aborted,
+            };
+            self.enter_outcome(decision, None, &output)?;
+            return Ok(self.told_finished(agent, call, output));
+        }
         let output = match call.tool().as_str() {
             name if name == AGENT.name => self.delegate(agent, permit, started).await?,
             name if name == ADVISOR.name => self.consult(agent, permit, started).await?,
             name => self.run_tool(name, permit, started).await,
         };
-        self.enter_outcome(decision, started, &output)?;
-        let (agent, tool) = (agent.name.to_string(), call.tool().to_string());
+        self.enter_outcome(decision, Some(started), &output)?;
+        Ok(self.told_finished(agent, call, output))
+    }
+
+    fn told_finished(&self, agent: &Agent, call: &ToolCall, output: ToolOutput) -> ToolOutput {
         self.tell(Event::Finished {
-            agent,
-            tool,
+            agent: agent.name.to_string(),
+            tool: call.tool().to_string(),
             outcome: output.outcome,
         });
-        Ok(output)
+        output
     }
 
     async fn run_tool(&self, tool: &str, permit: Permit, started: Millis) -> ToolOutput {
@@ -96,15 +108,17 @@ impl Session {
         }
     }
 
-    fn enter_outcome(&self, decision: Seq, started: Millis, output: &ToolOutput) -> Result<(), SessionError> {
+    /// `started` is `None` for an action that never began.
+    fn enter_outcome(&self, decision: Seq, started: Option<Millis>, output: &ToolOutput) -> Result<(), SessionError> {
         let result = Payload::content(output.content.as_bytes())?;
-        let duration = self.recorder.now().get().saturating_sub(started.get());
+        let now = self.recorder.now().get();
+        let duration = started.map(|started| Count::clamped(now.saturating_sub(started.get())));
         let body = ActionFinished {
             decision,
             outcome: output.outcome,
             result: Some(result.reference()),
-            started: Some(started),
-            duration: Some(Count::clamped(duration)),
+            started,
+            duration,
             // Nothing is enforced around a tool yet, and the ledger says so.
             sandbox: Count::ZERO,
         };
