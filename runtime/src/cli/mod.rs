@@ -39,6 +39,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     log_to_stderr();
+    if let Err(error) = hide_memory() {
+        eprintln!("error: the memory of this process cannot be hidden from others: {error}");
+        return Exit::Environment.into();
+    }
     match catch_unwind(AssertUnwindSafe(|| dispatch(arguments.command))) {
         Ok(Ok(End::Exit(exit))) => exit.into(),
         Ok(Ok(End::Code(code))) => code,
@@ -74,6 +78,21 @@ fn dispatch(command: Command) -> Result<End, Failure> {
     }
 }
 
+/// Keys are in memory, and a passphrase may be in the environment: a command that an agent runs as the same user could
+/// read both below `/proc`, and a core dump would keep them. A program that is executed from here is not affected.
+#[cfg(target_os = "linux")]
+fn hide_memory() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Elsewhere no other process of the user can read either without a debugger's rights.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "Linux can refuse")]
+fn hide_memory() -> std::io::Result<()> {
+    Ok(())
+}
+
 /// `RUST_LOG` decides what is logged; without it nothing is.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
@@ -82,4 +101,15 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .try_init();
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #[test]
+    fn nobody_else_can_look_into_this_process() -> std::io::Result<()> {
+        super::hide_memory()?;
+        let behavior = rustix::process::dumpable_behavior()?;
+        assert_eq!(behavior, rustix::process::DumpableBehavior::NotDumpable);
+        Ok(())
+    }
 }
