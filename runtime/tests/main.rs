@@ -1,4 +1,5 @@
-//! The `countersign` binary as a process: what needs neither keys nor a ledger. Runs and demos are tested in `tests/`.
+//! The `countersign` binary as a process: what needs no ledger, and a run whose grant cannot be handed on. Other runs,
+//! and demos, are tested in `tests/`.
 
 use std::error::Error;
 use std::process::{Command, Output};
@@ -98,5 +99,50 @@ fn a_passphrase_is_asked_for_or_init_makes_nothing() -> Checked {
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8(output.stderr)?.contains("COUNTERSIGN_PASSPHRASE_FILE"));
     assert!(!home.path().join("home").exists());
+    Ok(())
+}
+
+/// `grant issue --depth 1` is documented as a lead alone: its calls of `agent` fail, and the run goes on.
+#[test]
+fn a_lead_that_may_not_delegate_is_told_so() -> Checked {
+    let home = tempfile::tempdir()?;
+    let place = |name: &str| home.path().join(name).display().to_string();
+    let script = r#"{"schema":"countersign.script/v1","agents":{"lead":[
+        {"calls":[{"tool":"agent","args":{"type":"explore","name":"scout","task":"look"}}]},{"say":"Alone, then."}]}}"#;
+    std::fs::write(place("script.json"), script)?;
+    std::fs::create_dir(place("work"))?;
+    let model = format!("scripted:{}", place("script.json"));
+    let commands: [&[&str]; 3] = [
+        &["init", "--no-input", "--no-passphrase"],
+        &[
+            "grant",
+            "issue",
+            "--no-input",
+            "--depth",
+            "1",
+            "--path",
+            &place("work"),
+            "-o",
+            &place("grant"),
+        ],
+        &[
+            "run",
+            "--no-input",
+            "--model",
+            &model,
+            "--dir",
+            &place("work"),
+            "--grant",
+            &place("grant"),
+            "--ledger",
+            &place("ledger.db"),
+            "look around",
+        ],
+    ];
+    for arguments in commands {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let output = command.args(arguments).env("COUNTERSIGN_HOME", home.path()).output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
     Ok(())
 }

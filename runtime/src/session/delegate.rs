@@ -29,7 +29,13 @@ impl Session {
             Ok(order) => order,
             Err(refused) => return Ok(failed(refused)),
         };
-        let mut child = self.introduce_child(parent, &order)?;
+        let grant = self.child_grant(parent, &order)?;
+        // An `agent` action can be allowed to an agent whose grant may not be handed on: the child is never born then.
+        if let Err(wide) = grant.check_narrows(&parent.grant) {
+            let reasons: Vec<String> = wide.iter().map(ToString::to_string).collect();
+            return Ok(failed(format!("no agent can be made: {}", reasons.join("; "))));
+        }
+        let mut child = self.introduce_child(parent, &order, grant)?;
         self.tell(Event::AgentStarted {
             agent: child.name.to_string(),
             did: child.instance.did().short().to_owned(),
@@ -53,9 +59,9 @@ impl Session {
         })
     }
 
-    fn introduce_child(&self, parent: &Agent, order: &Order) -> Result<Agent, SessionError> {
+    fn introduce_child(&self, parent: &Agent, order: &Order, grant: Grant) -> Result<Agent, SessionError> {
         let newborn = Newborn::generate().map_err(RecordError::from)?;
-        let (grant, window) = (self.child_grant(parent, order)?, self.child_window(parent)?);
+        let window = self.child_window(parent)?;
         let claims = InstanceClaims {
             window,
             instance: newborn.did().short_did().clone(),
