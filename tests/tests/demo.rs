@@ -287,6 +287,23 @@ fn two_demos_share_no_key_and_no_ledger() -> Checked {
 }
 
 #[test]
+fn demo_in_json_ends_with_the_verdict() -> Checked {
+    let folder = TempDir::new()?;
+    let ran = run(countersign().args(["demo", "--json"]).current_dir(folder.path()))?.expect(0);
+    let lines: Vec<Value> = ran.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let (verdict, events) = lines.split_last().ok_or("nothing was printed")?;
+    assert_eq!(
+        (&verdict["schema"], &verdict["verdict"]),
+        (&"countersign.verdict/v1".into(), &"verified".into())
+    );
+    assert!(
+        events.len() > 20 && events.iter().all(|event| event["schema"] == "countersign.event/v1"),
+        "{ran}"
+    );
+    Ok(())
+}
+
+#[test]
 fn demo_needs_no_home() -> Checked {
     let folder = TempDir::new()?;
     let mut command = countersign();

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::support::Checked;
+use crate::support::child::Running;
 use crate::support::programs::{run, run_verify};
 use crate::support::stored::log;
 use crate::support::workshop::{PERMIT_WORK, Workshop, turn};
@@ -100,6 +102,24 @@ fn two_runs_have_two_ledgers_that_verify_under_one_anchor() -> Checked {
         one.iter().zip(&other).all(|(one, other)| one["by"] != other["by"]),
         "instances live for one run"
     );
+    Ok(())
+}
+
+#[test]
+fn of_two_runs_for_one_ledger_one_gets_it() -> Checked {
+    let workshop = readable_workshop()?;
+    let start = || {
+        let mut command = workshop.run_command(&[]);
+        Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
+    };
+    let mut runs = [start()?, start()?, start()?];
+    let mut codes = Vec::new();
+    for run in &mut runs {
+        codes.push(run.end()?.code());
+    }
+    codes.sort();
+    assert_eq!(codes, [Some(0), Some(4), Some(4)]);
+    workshop.verdict()?.expect(0);
     Ok(())
 }
 

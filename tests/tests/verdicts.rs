@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Checked;
+use crate::support::child::Running;
 use crate::support::ledger_copy::LedgerCopy;
 use crate::support::namespace::Namespace;
-use crate::support::programs::{Ran, run, run_countersign, run_verify, verify_path};
+use crate::support::programs::{Ran, run, run_countersign, run_verify, verify, verify_path};
 use crate::support::stored::{Stored, log};
 use crate::support::story::{Story, other_story, story};
 use crate::support::verdict::Verdict;
@@ -251,6 +253,20 @@ fn what_is_no_ledger_is_unreadable() -> Checked {
 }
 
 #[test]
+fn pipes_and_devices_are_unreadable_and_not_waited_for() -> Checked {
+    let folder = TempDir::new()?;
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status()?;
+    assert!(made.success());
+    for input in [pipe.as_path(), Path::new("/dev/zero"), Path::new("/dev/null")] {
+        let mut command = verify();
+        let mut run = Running::start(command.arg(input).stdout(Stdio::null()).stderr(Stdio::null()))?;
+        assert_eq!(run.end()?.code(), Some(4), "{}", input.display());
+    }
+    Ok(())
+}
+
+#[test]
 fn ledger_cut_off_inside_the_file_is_never_verified() -> Checked {
     let folder = TempDir::new()?;
     let whole = fs::read(story().ledger())?;
@@ -302,7 +318,7 @@ fn binary_and_file_alone_are_enough() -> Checked {
     fs::copy(story().ledger(), folder.path().join("ledger.db"))?;
     fs::copy(verify_path(), folder.path().join("verify"))?;
     let anchor = fs::read_to_string(story().anchor())?;
-    let mut command = std::process::Command::new("./verify");
+    let mut command = Command::new("./verify");
     command
         .env_clear()
         .current_dir(folder.path())
