@@ -72,7 +72,7 @@ pub(crate) fn open(path: &Path, purpose: Purpose, input: Input) -> Result<KeyFil
         return Err(Failure::new(
             Exit::Environment,
             format!(
-                "{}: a key of a {}, not of a {}",
+                "{}: this key was made for the purpose `{}`, not `{}`",
                 path.display(),
                 file.purpose().as_str(),
                 purpose.as_str()

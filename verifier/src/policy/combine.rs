@@ -14,7 +14,7 @@ pub(super) const RULES_MAX: usize = 16;
 pub struct PartResult {
     /// The outcome of the part.
     pub outcome: PartOutcome,
-    /// `<layer>/<id>` of the determining policies: sorted bytewise, without duplicates, at most [`RULES_MAX`].
+    /// `<layer>/<id>` of the determining policies: sorted bytewise, without duplicates, at most 16.
     pub rules: Vec<String>,
 }
 
