@@ -77,17 +77,11 @@ fn show(seq: u64, arguments: LedgerArguments) -> Result<Exit, Failure> {
     let (path, reader) = open(arguments.ledger)?;
     let failed = |problem: String| Failure::new(Exit::Failed, format!("{}: {problem}", path.display()));
     let mut names = Names::default();
-    for entry in reader.entries() {
-        let stored = entry.map_err(|error| failed(error.to_string()))?;
-        let decoded = Decoded::read(&stored, &mut names).map_err(failed)?;
-        if decoded.seq.get() == seq {
-            let mut value = decoded.to_json();
-            value["received"] = time(decoded.record.received);
-            value["n"] = decoded.statement.n.get().into();
-            value["seen"] = json!({
-                "size": decoded.statement.seen.size.get(), "link": decoded.statement.seen.link.to_string(),
-            });
-            value["payloads"] = stored.payloads.iter().map(payload_json).collect();
+    // Damage elsewhere only costs names; what is asked for is shown or said to be damaged.
+    for stored in reader.entries().filter_map(Result::ok) {
+        let decoded = Decoded::read(&stored, &mut names);
+        if u64::try_from(stored.seq) == Ok(seq) {
+            let value = whole(&decoded.map_err(failed)?, &stored);
             let text = if arguments.json {
                 value.to_string()
             } else {
@@ -98,7 +92,19 @@ fn show(seq: u64, arguments: LedgerArguments) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
     }
-    Err(failed(format!("there is no entry {seq}")))
+    Err(failed(format!("there is no readable entry {seq}")))
+}
+
+/// Everything an entry says, with its payloads.
+fn whole(decoded: &Decoded, stored: &StoredEntry) -> Value {
+    let mut value = decoded.to_json();
+    value["received"] = time(decoded.record.received);
+    value["n"] = decoded.statement.n.get().into();
+    value["seen"] = json!({
+        "size": decoded.statement.seen.size.get(), "link": decoded.statement.seen.link.to_string(),
+    });
+    value["payloads"] = stored.payloads.iter().map(payload_json).collect();
+    value
 }
 
 fn head(arguments: LedgerArguments) -> Result<Exit, Failure> {

@@ -140,6 +140,7 @@ impl Event {
 
 /// Watches a run.
 pub trait Observer: Send + Sync {
-    /// Called once an event is in the ledger.
+    /// Called once the entry behind the event is made. A decision that permits is durable by then; other entries become
+    /// durable in their order, at the latest before the next effect.
     fn observe(&self, event: &Event);
 }
