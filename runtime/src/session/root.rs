@@ -125,7 +125,7 @@ fn default_grant(workspace: AbsolutePath, principal: ShortDid, ledger: LedgerId)
     }
 }
 
-fn words(window: Window) -> String {
+pub(super) fn words(window: Window) -> String {
     let time = |at| instant::format(at).unwrap_or_else(|_| "the far future".to_owned());
     format!("from {} until {}", time(window.from()), time(window.until()))
 }

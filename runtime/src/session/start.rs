@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_identity::credential::{InstanceClaims, InstanceCredential, InstanceRole};
+use countersign_identity::credential::{ApproverCredential, InstanceClaims, InstanceCredential, InstanceRole};
 use countersign_identity::did::{PeerDid, ShortDid};
 use countersign_identity::grant::Lineage;
 use countersign_identity::instant::Window;
@@ -13,14 +13,14 @@ use countersign_schemas::body::{
 };
 use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Bytes, Doc};
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::text::{Did, Name};
 use countersign_verifier::policy;
 
 use super::agent::{Advice, Agent};
 use super::consult::ADVISOR_NAME;
 use super::kind::LEAD_PROMPT;
-use super::root::{GivenGrant, layer_of_policy_file, root_grant, run_window};
+use super::root::{GivenGrant, layer_of_policy_file, root_grant, run_window, words};
 use super::{Observer, Session, SessionError, build};
 use crate::clock::Clock;
 use crate::gate::{Approver, Enrolled, Gate, Manner, Surroundings};
@@ -95,6 +95,9 @@ impl Session {
             .map_or(plan.authority.window(), |given| given.credential.window());
         let window = run_window(now, within(plan.authority.window(), outer)?)?;
         let workspace = surroundings.workspace().to_owned();
+        if let Some(key) = &plan.approver {
+            check_approver(&key.credential, &principal, now)?;
+        }
         check_covers(given.as_ref(), &workspace, principal.short_did())?;
 
         let recorder = Arc::new(Recorder::create(&plan.ledger, &plan.authority, window, build::digest()).await?);
@@ -171,6 +174,20 @@ fn within(first: Window, second: Window) -> Result<Window, SessionError> {
         first.from().max(second.from()),
         first.until().min(second.until()),
     )?)
+}
+
+/// An approver who may not answer any more has to be known before anything is asked: an approval that the law refuses
+/// would end the run.
+fn check_approver(credential: &[u8], principal: &PeerDid, now: Millis) -> Result<(), SessionError> {
+    let window = ApproverCredential::parse(credential)?.verify(principal)?.window();
+    if window.contains(now) {
+        Ok(())
+    } else {
+        Err(SessionError::OutOfWindow {
+            what: "the approver's credential",
+            window: words(window),
+        })
+    }
 }
 
 /// What the runtime instance needs to introduce others.
@@ -305,5 +322,35 @@ impl Entrance<'_> {
             self.model.name(),
         );
         Digest::sha256(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_identity::credential::ApproverClaims;
+
+    #[test]
+    fn an_approver_is_asked_only_while_the_credential_holds() -> Result<(), Box<dyn std::error::Error>> {
+        let (principal, approver) = (HybridSecret::generate()?, HybridSecret::generate()?);
+        let principal_did = PeerDid::from_keys(principal.public());
+        let claims = ApproverClaims {
+            window: Window::new(Millis::clamped(1_000_000), Millis::clamped(2_000_000))?,
+            approver: PeerDid::from_keys(approver.public()).short_did().clone(),
+            name: Name::new("alice")?,
+        };
+        let credential = ApproverCredential::issue(&claims, &principal, &principal_did)?;
+        let at = |ms| check_approver(&credential, &principal_did, Millis::clamped(ms));
+        assert!(at(1_500_000).is_ok());
+        for outside in [999_999, 2_000_001] {
+            assert!(
+                matches!(at(outside), Err(SessionError::OutOfWindow { .. })),
+                "{outside}"
+            );
+        }
+        let other = PeerDid::from_keys(approver.public());
+        let foreign = check_approver(&credential, &other, Millis::clamped(1_500_000));
+        assert!(matches!(foreign, Err(SessionError::Credential(_))));
+        Ok(())
     }
 }
