@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::audit::{AuditOptions, Report, Verdict, audit};
 use crate::explain::{Selection, authority_tree};
 use crate::finding::Finding;
-use crate::visible::visible;
+use crate::visible::{visible, visible_json};
 
 /// Exit code of wrong usage.
 pub const EXIT_USAGE: u8 = 2;
@@ -223,7 +223,7 @@ fn judge(
     if arguments.json {
         let mut document = report.to_json();
         document["input"] = shown(path).into();
-        writeln!(out, "{document}")?;
+        writeln!(out, "{}", visible_json(&document.to_string()))?;
     } else {
         write_report(path, arguments, &report, out)?;
         if let (Some(selection), Some(story)) = (selection(arguments), &report.story) {

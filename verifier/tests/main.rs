@@ -1,6 +1,7 @@
 //! What the verifier says about honest ledgers and about every way to forge one.
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod command_line;
 mod completeness;
 mod honest;
 mod rules_chain;
@@ -10,3 +11,4 @@ mod rules_grant;
 mod rules_identity;
 mod support;
 mod tamper;
+mod vectors;

@@ -180,12 +180,12 @@ fn decision_lines(story: &Story, decision: &Decision, depth: usize, text: &mut S
         Outcome::Ask => "asked",
         Outcome::CouldNotEvaluate => "could not be evaluated",
     };
-    let parts = decision.parts.join(" · ");
-    wrapped(
-        text,
-        depth,
-        &format!("{word} at {} by {}: {parts}", decision.seq, name_of(story, decision.by)),
-    );
+    let mut words = format!("{word} at {} by {}", decision.seq, name_of(story, decision.by));
+    if !decision.parts.is_empty() {
+        words.push_str(": ");
+        words.push_str(&decision.parts.join(" · "));
+    }
+    wrapped(text, depth, &words);
 }
 
 fn answer_words(story: &Story, answer: &Answer) -> String {
@@ -211,9 +211,21 @@ fn ending_words(action: &Action) -> String {
     let cause = action
         .cause
         .map_or_else(|| "on a person's word".to_owned(), |seq| format!("proposed at {seq}"));
+    let refused = matches!(
+        &action.answer,
+        Some(
+            Answer::Expired { .. }
+                | Answer::Order {
+                    verdict: Verdict::Refused,
+                    ..
+                }
+        )
+    );
+    let permits = |decision: &Decision| matches!(decision.outcome, Outcome::Allow | Outcome::Ask) && !refused;
     match action.finished {
         Some((seq, outcome)) => format!("{cause}, finished at {seq}: {outcome}"),
-        None => format!("{cause}, not executed on record"),
+        None if action.decision.as_ref().is_some_and(permits) => format!("{cause}, no outcome on record"),
+        None => format!("{cause}, not executed"),
     }
 }
 
@@ -260,10 +272,11 @@ fn one_agent(story: &Story, wanted: &str, text: &mut String) -> Option<()> {
 fn one_entry(story: &Story, seq: Seq, text: &mut String) -> Option<()> {
     let (kind, author) = story.entries.get(&seq)?;
     line(text, 0, &format!("entry {seq}  {kind}  by {}", name_of(story, *author)));
+    if let Some(party) = story.parties.get(&seq) {
+        header(story, seq, party, 1, text);
+    }
     if story.belongs.contains_key(&seq) {
         one_action(story, seq, text)?;
-    } else if let Some(party) = story.parties.get(&seq) {
-        header(story, seq, party, 1, text);
     }
     Some(())
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_schemas::body::{
-    ActionRequested, AdviceRelation, ApprovalEntered, Body, DecisionMade, EventCode, FinishOutcome, Outcome, Role,
-    Verdict,
+    ActionRequested, AdviceRelation, ApprovalEntered, Body, DecisionMade, EventCode, FinishOutcome, Outcome, Part,
+    PartOutcome, Role, Verdict,
 };
 use countersign_schemas::kind::Kind;
 use countersign_schemas::number::Seq;
@@ -83,6 +83,7 @@ pub(super) struct Decision {
     pub(super) seq: Seq,
     pub(super) by: Seq,
     pub(super) outcome: Outcome,
+    /// The parts that name a rule or do not allow: an allowing grant or budget says nothing.
     pub(super) parts: Vec<String>,
 }
 
@@ -248,7 +249,12 @@ impl Story {
             seq,
             by,
             outcome: body.outcome,
-            parts: body.parts.iter().map(summary::part).collect(),
+            parts: body
+                .parts
+                .iter()
+                .filter(|part| says_something(part))
+                .map(summary::part)
+                .collect(),
         };
         self.with(Some(body.request), seq, |action| action.decision = Some(decision));
     }
@@ -290,4 +296,8 @@ impl Story {
         let found = self.open.iter().copied().find(is_it);
         self.with(found, seq, change);
     }
+}
+
+fn says_something(part: &Part) -> bool {
+    !part.rules.is_empty() || !matches!(part.outcome, PartOutcome::Allow | PartOutcome::Neutral)
 }

@@ -1,0 +1,102 @@
+//! Whole ledgers: the honest story, and for each rule a ledger that breaks only it (authority-v1 §4, §6).
+//!
+//! A broken ledger shares its beginning with the story: `keep` entries of it, then the entries of the file. It ends
+//! there, so that what else is open is the same for all of them.
+
+use countersign_ledger::reader::StoredEntry;
+use countersign_schemas::number::Seq;
+use countersign_verifier::audit::Report;
+use countersign_verifier::finding::Finding;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+
+use super::Vector;
+use super::broken::{Broken, broken};
+use crate::support::story::tell;
+use crate::support::writer::Twist;
+use crate::support::{Told, anchored, audit};
+
+pub(super) fn all() -> Vec<Vector> {
+    let story = Told::from(tell(Twist::honest()));
+    let mut vectors = vec![honest(&story)];
+    vectors.extend(broken().into_iter().map(|case| vector(&story, case)));
+    vectors
+}
+
+fn honest(story: &Told) -> Vector {
+    let note = |row: &countersign_ledger::reader::StoredCheckpoint| json!({ "size": row.size, "note": String::from_utf8_lossy(&row.note) });
+    let more = json!({
+        "anchor": crate::support::cast::Who::Principal.did().short(),
+        "entries": story.entries.iter().map(entry).collect::<Vec<_>>(),
+        "checkpoints": story.checkpoints.iter().map(note).collect::<Vec<_>>(),
+        "expect": expectation(&audit(story, &anchored())),
+    });
+    let why = "a lead, a scout that is refused a write, an advisor, an edit that policy allows, a command that a person approves, a clean end";
+    Vector::new("ledger", "story", "§6", why, more)
+}
+
+fn vector(story: &Told, case: Broken) -> Vector {
+    let writer = tell(case.twist);
+    let behind = usize::try_from(writer.at(case.label).get()).expect("a short story") + 1;
+    let mut told = Told::from(writer);
+    told.entries.truncate(behind);
+    told.checkpoints.truncate(1);
+    let keep = told
+        .entries
+        .iter()
+        .zip(&story.entries)
+        .take_while(|(own, honest)| own == honest)
+        .count();
+    let keeps_checkpoint = told.checkpoints.first() == story.checkpoints.first();
+    let report = audit(&told, &anchored());
+    let named = report.findings.first().map(|finding| finding.code.as_str());
+    assert_eq!(named, Some(case.code), "{}: {:#?}", case.name, report.findings);
+    let more = json!({
+        "base": "ledger_story",
+        "keep": keep,
+        "checkpoints": if keeps_checkpoint { 1 } else { 0 },
+        "entries": told.entries[keep..].iter().map(entry).collect::<Vec<_>>(),
+        "expect": expectation(&if keeps_checkpoint { report } else {
+            told.checkpoints.clear();
+            audit(&told, &anchored())
+        }),
+    });
+    let subject = format!("{}_{}", case.code.to_ascii_lowercase(), case.name);
+    Vector::new("ledger", &subject, "§4", case.why, more)
+}
+
+fn entry(row: &StoredEntry) -> Value {
+    let payload = |payload: &countersign_ledger::reader::StoredPayload| {
+        json!({
+            "slot": payload.slot,
+            "salt": HEXLOWER.encode(&payload.salt),
+            "content": String::from_utf8_lossy(&payload.content),
+        })
+    };
+    json!({
+        "seq": row.seq,
+        "record": HEXLOWER.encode(&row.record),
+        "payloads": row.payloads.iter().map(payload).collect::<Vec<_>>(),
+    })
+}
+
+/// Verdict, and code and entry of every finding once: texts are for people.
+pub(crate) fn expectation(report: &Report) -> Value {
+    let listed = |findings: &[Finding]| -> Value {
+        let mut pairs: Vec<_> = findings
+            .iter()
+            .map(|it| (it.entry.map(Seq::get), it.code.as_str()))
+            .collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+            .into_iter()
+            .map(|(entry, code)| json!({ "code": code, "entry": entry }))
+            .collect()
+    };
+    json!({
+        "verdict": report.verdict().as_str(),
+        "findings": listed(&report.findings),
+        "unproven": listed(&report.unproven),
+    })
+}
