@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use countersign_verifier::visible::visible;
+use rustix::termios::{QueueSelector, tcflush};
 
 use crate::gate::Prompt;
 use crate::tool::BoxFuture;
@@ -34,6 +35,8 @@ fn question(shown: &str) -> Option<bool> {
     let mut out = io::stderr();
     let mut line = String::new();
     loop {
+        // What was typed before the question was shown is no answer to it.
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         write!(
             out,
             "\n--- this action needs your approval ---\n{shown}\n--- approve? [y/N] "
