@@ -146,6 +146,16 @@ fn g6_a_reservation_of_no_call() {
 }
 
 #[test]
+fn g6_a_run_that_states_another_sum() {
+    let twist = Twist::statement("run-ended", |statement| {
+        if let Body::RunEnded(body) = &mut statement.body {
+            body.spend.calls = Count::clamped(1);
+        }
+    });
+    breaks(twist, "G6", "run-ended");
+}
+
+#[test]
 fn g6_sums_beyond_2_to_the_53() {
     breaks_first(reserving("call-3", spend(1, INTEGER_MAX)), "G6", "call-3");
     let twist = Twist::statement("answer-3", |statement| {

@@ -18,7 +18,7 @@ use countersign_verifier::policy::BUILTIN_LAYER0;
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, host, issue, name, root_grant, window};
 use crate::support::story::{
-    LAYER1, RUNTIME, adopt, advisor, binding, call_model, introduce, lead, scout, spend, stop, tell, turn,
+    LAYER1, RUNTIME, adopt, advisor, binding, call_model, introduce, lead, scout, spend, spent, stop, tell, turn,
 };
 use crate::support::writer::{Twist, Writer};
 use crate::support::{anchored, audit, breaks, codes};
@@ -394,12 +394,13 @@ fn a5_runs_that_do_not_fit() {
     assert_eq!(codes(&report).first(), Some(&("A5".to_owned(), Some(6))));
     let ends_twice = |writer: &mut Writer<'_>| {
         let run = writer.at("run");
+        let total = spent(writer, writer.at("lead"));
         writer.enter("ended-again", RUNTIME, &[], |_| {
             RunEnded {
                 run,
                 reason: RunEndReason::Done,
                 result: None,
-                spend: spend(0, 0),
+                spend: total,
             }
             .into()
         });
@@ -411,12 +412,13 @@ fn a5_runs_that_do_not_fit() {
 fn a5_an_agent_that_speaks_after_its_run() {
     let ends_early = |writer: &mut Writer<'_>| {
         let (run, lead) = (writer.at("run"), lead(writer));
+        let total = spent(writer, lead.1);
         writer.enter("ended-early", RUNTIME, &[], |_| {
             RunEnded {
                 run,
                 reason: RunEndReason::Done,
                 result: None,
-                spend: spend(0, 0),
+                spend: total,
             }
             .into()
         });

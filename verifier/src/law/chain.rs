@@ -221,12 +221,7 @@ impl Chain {
             );
             return;
         }
-        let named = entry.statement.body.named_entries().into_iter().max();
-        let least = named
-            .max(author.and_then(Instance::last_seq))
-            .map_or(Size::ZERO, Seq::size);
-        let oldest = Size::clamped(entry.seq.get().saturating_sub(SEEN_LAG_MAX));
-        let (low, high) = (least.max(oldest).max(Size::clamped(1)), Size::clamped(entry.seq.get()));
+        let (low, high) = (least_seen(entry, author), Size::clamped(entry.seq.get()));
         if !out.require(
             low <= seen.size && seen.size <= high,
             Code::I5,
@@ -277,4 +272,20 @@ impl Chain {
             self.links.pop_front();
         }
     }
+}
+
+/// The fewest entries an author must have seen: its own introduction, its own last entry and whatever it names; all of them
+/// where it says that something ends here.
+fn least_seen(entry: &Entry<'_>, author: Option<&Instance>) -> Size {
+    if matches!(entry.statement.kind(), Kind::InstanceStopped | Kind::LedgerClosed) {
+        return Size::clamped(entry.seq.get());
+    }
+    let named = entry.statement.body.named_entries().into_iter().max();
+    let own = author.and_then(|author| author.last_seq().max(Some(author.seq())));
+    let oldest = Size::clamped(entry.seq.get().saturating_sub(SEEN_LAG_MAX));
+    named
+        .max(own)
+        .map_or(Size::ZERO, Seq::size)
+        .max(oldest)
+        .max(Size::clamped(1))
 }

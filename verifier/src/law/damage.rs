@@ -4,40 +4,55 @@ use countersign_schemas::number::Seq;
 
 /// The places of damaged and missing entries, as ascending ranges that do not touch.
 #[derive(Debug, Default)]
-pub(super) struct Damage {
-    /// First place and first place behind.
-    ranges: Vec<(u64, u64)>,
+pub(super) struct Damage(Vec<Range>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    first: u64,
+    behind: u64,
+    /// Damaged places in all ranges before this one: a hostile ledger has as many ranges as entries.
+    before: u64,
 }
 
 impl Damage {
-    /// Marks the entries from `first` up to, not including, `behind`. They lie behind everything marked before.
+    /// Marks the entries from `first` up to, not including, `behind`. They lie behind everything marked before, save
+    /// that the last one may be marked again.
     pub(super) fn mark(&mut self, first: Seq, behind: Seq) {
         let (first, behind) = (first.get(), behind.get());
-        match self.ranges.last_mut() {
+        match self.0.last_mut() {
             _ if first >= behind => {}
-            Some(last) if last.1 >= first => last.1 = last.1.max(behind),
-            _ => self.ranges.push((first, behind)),
+            Some(last) if last.behind >= first => last.behind = last.behind.max(behind),
+            last => {
+                let before = last.map_or(0, |last| last.before + (last.behind - last.first));
+                self.0.push(Range { first, behind, before });
+            }
         }
     }
 
     /// Whether any entry is damaged.
     pub(super) fn is_any(&self) -> bool {
-        !self.ranges.is_empty()
+        !self.0.is_empty()
     }
 
     pub(super) fn contains(&self, seq: Seq) -> bool {
-        let at = self.ranges.partition_point(|(_, behind)| *behind <= seq.get());
-        self.ranges.get(at).is_some_and(|(first, _)| *first <= seq.get())
+        self.last_from(seq.get()).is_some_and(|range| seq.get() < range.behind)
     }
 
     /// How many damaged entries lie between `after` and `before`, both excluded.
     pub(super) fn count_between(&self, after: Seq, before: Seq) -> u64 {
-        let overlap = |(first, behind): &(u64, u64)| {
-            (*behind)
-                .min(before.get())
-                .saturating_sub((*first).max(after.get().saturating_add(1)))
-        };
-        self.ranges.iter().map(overlap).sum()
+        self.count_below(before.get())
+            .saturating_sub(self.count_below(after.get().saturating_add(1)))
+    }
+
+    fn count_below(&self, place: u64) -> u64 {
+        let range = place.checked_sub(1).and_then(|last| self.last_from(last));
+        range.map_or(0, |range| range.before + range.behind.min(place) - range.first)
+    }
+
+    /// The last range that begins at `place` or before.
+    fn last_from(&self, place: u64) -> Option<&Range> {
+        let behind = self.0.partition_point(|range| range.first <= place);
+        self.0.get(behind.checked_sub(1)?)
     }
 }
 
@@ -55,13 +70,21 @@ mod tests {
         assert!(!damage.is_any() && !damage.contains(seq(0)));
         damage.mark(seq(3), seq(4));
         damage.mark(seq(4), seq(6));
+        damage.mark(seq(5), seq(6));
         damage.mark(seq(9), seq(9));
         damage.mark(seq(10), seq(11));
-        assert_eq!(damage.ranges, [(3, 6), (10, 11)]);
         let marked: Vec<u64> = (0..15).filter(|n| damage.contains(seq(*n))).collect();
         assert_eq!(marked, [3, 4, 5, 10]);
-        assert_eq!(damage.count_between(seq(3), seq(10)), 2);
-        assert_eq!(damage.count_between(seq(0), seq(20)), 4);
-        assert_eq!(damage.count_between(seq(5), seq(6)), 0);
+        for (after, before) in (0..15).flat_map(|after| (0..15).map(move |before| (after, before))) {
+            let expected = marked
+                .iter()
+                .filter(|place| after < **place && **place < before)
+                .count() as u64;
+            assert_eq!(
+                damage.count_between(seq(after), seq(before)),
+                expected,
+                "{after} {before}"
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_schemas::body::{PolicyAdopted, PolicyLayer};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
+use countersign_schemas::payload::PayloadClass;
 
 use super::entry::Entry;
 use super::findings::Findings;
@@ -76,6 +77,14 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
     }
     if body.language.as_str() != LANGUAGE {
         out.newer(format!("the policy language {}", body.language));
+    }
+    let evidence = [&body.policies, &body.schema, &body.entities];
+    if evidence.iter().any(|payload| payload.class != PayloadClass::Evidence) {
+        out.breach(
+            Code::A5,
+            "policies, schema and entities as evidence",
+            "a payload that could be erased",
+        );
     }
     let may_permit = matches!(body.layer, PolicyLayer::Builtin | PolicyLayer::Organisation);
     if may_permit && !law.runs.is_empty() && !has_order {

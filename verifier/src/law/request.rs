@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::model::digest_of_call;
 use super::{Change, Law};
 use crate::code::Code;
-use crate::projection::tool_profile;
+use crate::projection::{ARGUMENTS_BYTES_MAX, tool_profile};
 
 /// A request that is entered.
 pub(super) struct Requested {
@@ -68,7 +68,7 @@ pub(super) fn check(
             tool: body.tool.clone(),
             effects: body.effects,
             arguments_ref: body.arguments.clone(),
-            arguments: entry.payload(0).map(<[u8]>::to_vec),
+            arguments: entry.payload(0).map(kept),
             grant: body.grant,
             received: entry.received,
             advised: body
@@ -80,6 +80,15 @@ pub(super) fn check(
             decision: None,
         },
     })))
+}
+
+/// What later rules need of the arguments. Longer ones have no projection, and neither has the empty text.
+fn kept(arguments: &[u8]) -> Vec<u8> {
+    if arguments.len() > ARGUMENTS_BYTES_MAX {
+        Vec::new()
+    } else {
+        arguments.to_vec()
+    }
 }
 
 /// D8: every advice cited was given to this requester.

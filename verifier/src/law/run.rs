@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use countersign_schemas::body::{PolicyLayer, Role, RunEnded, RunMode, RunStarted};
+use countersign_schemas::body::{PolicyLayer, Role, RunEnded, RunMode, RunStarted, Spend};
 use countersign_schemas::number::Seq;
 
+use super::account::Amount;
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::{Instance, Stop};
@@ -145,9 +146,16 @@ impl Ended {
 }
 
 pub(super) fn check_end(law: &Law, entry: &Entry<'_>, body: &RunEnded, out: &mut Findings) -> Option<Change> {
-    let active = law.runs.get(&body.run).is_some_and(|run| run.ended.is_none());
-    let holds = out.require(active, Code::A5, "an active run", format!("entry {}", body.run));
-    holds.then_some(Change::RunEnded(Ended {
+    let Some(run) = law.runs.get(&body.run).filter(|run| run.ended.is_none()) else {
+        out.breach(Code::A5, "an active run", format!("entry {}", body.run));
+        return None;
+    };
+    if let Some(grant) = law.grants.at(run.lead) {
+        let spent = grant.spent();
+        let shown = |spend: &Spend| format!("spend {:?}", Amount::from(spend).0);
+        out.require(spent == body.spend, Code::G6, shown(&spent), shown(&body.spend));
+    }
+    Some(Change::RunEnded(Ended {
         seq: entry.seq,
         run: body.run,
     }))

@@ -17,6 +17,9 @@ pub const NESTING_MAX: usize = 32;
 /// Most words `if` in one policy outside strings and comments: `else if` chains nest without brackets.
 pub const IFS_MAX: usize = 64;
 
+/// Most policies of one layer: each of them is asked about every request.
+pub const POLICIES_MAX: usize = 1_000;
+
 /// A policy text that is too large or too deep to be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -24,6 +27,9 @@ pub enum BoundsError {
     /// More bytes than [`TEXT_BYTES_MAX`].
     #[error("the policy text has {0} bytes, at most {TEXT_BYTES_MAX} are accepted")]
     Text(usize),
+    /// More policies than [`POLICIES_MAX`].
+    #[error("line {0}: more than {POLICIES_MAX} policies")]
+    Policies(usize),
     /// One policy has more bytes than [`POLICY_BYTES_MAX`].
     #[error("line {0}: one policy is longer than {POLICY_BYTES_MAX} bytes")]
     Policy(usize),
@@ -55,6 +61,7 @@ pub fn check(text: &str) -> Result<(), BoundsError> {
 #[derive(Default)]
 struct Scan {
     newlines: usize,
+    policies: usize,
     policy_start: usize,
     nesting: usize,
     ifs: usize,
@@ -73,10 +80,20 @@ impl Scan {
             b"(" | b"[" | b"{" => self.nesting += 1,
             b")" | b"]" | b"}" => self.nesting = self.nesting.saturating_sub(1),
             b"if" => self.ifs += 1,
-            b";" => (self.policy_start, self.nesting, self.ifs) = (end, 0, 0),
+            b";" => {
+                *self = Self {
+                    newlines: self.newlines,
+                    policies: self.policies + 1,
+                    policy_start: end,
+                    ..Self::default()
+                }
+            }
             token => self.newlines += token.iter().filter(|byte| **byte == b'\n').count(),
         }
         let line = self.newlines + 1;
+        if self.policies > POLICIES_MAX {
+            return Err(BoundsError::Policies(line));
+        }
         if self.nesting > NESTING_MAX {
             return Err(BoundsError::Nesting(line));
         }
@@ -158,6 +175,11 @@ mod tests {
         assert_eq!(check(&policy(&"true || ".repeat(3_000))), Err(BoundsError::Policy(2)));
         let text = policy("true").repeat(10_000);
         assert_eq!(check(&text), Err(BoundsError::Text(text.len())));
+        assert_eq!(check(&";\n".repeat(POLICIES_MAX)), Ok(()));
+        assert_eq!(
+            check(&";\n".repeat(POLICIES_MAX + 1)),
+            Err(BoundsError::Policies(POLICIES_MAX + 1))
+        );
     }
 
     #[test]

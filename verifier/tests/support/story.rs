@@ -522,17 +522,23 @@ fn ending(writer: &mut Writer<'_>) {
     let (lead, advisor) = (lead(writer), advisor(writer));
     stop(writer, "lead-stop", lead, lead.1);
     stop(writer, "advisor-stop", advisor, advisor.1);
-    let run = writer.at("run");
+    writer.in_front_of("run-ended");
+    let (run, spend) = (writer.at("run"), spent(writer, lead.1));
     writer.enter("run-ended", RUNTIME, &[b"fixed"], |refs| {
         RunEnded {
             run,
             reason: RunEndReason::Done,
             result: Some(refs[0].clone()),
-            spend: spend(9, 600),
+            spend,
         }
         .into()
     });
     close(writer);
+}
+
+/// What the grant at `seq` has spent.
+pub(crate) fn spent(writer: &Writer<'_>, seq: Seq) -> Spend {
+    writer.law.grant_of(seq).map_or(spend(0, 0), |state| state.spent())
 }
 
 pub(crate) fn close(writer: &mut Writer<'_>) {
