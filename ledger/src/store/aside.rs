@@ -38,6 +38,7 @@ impl Aside {
 
     /// Fills the file with the layout and the first rows, and makes it durable under its own name.
     pub(super) fn fill(&self, first: &[Row]) -> Result<(), StoreError> {
+        create_private(&self.path).map_err(|error| StoreError::of_io(&self.path, "making the ledger", error))?;
         self.write(first)
             .map_err(|error| StoreError::of_sqlite(&self.path, "making the ledger", error))?;
         // The connection is closed, so no lock of SQLite's hangs on this file any more.
@@ -47,7 +48,7 @@ impl Aside {
     }
 
     fn write(&self, first: &[Row]) -> rusqlite::Result<()> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(&self.path, flags)?;
         // Nobody sees this file before it is synced as a whole, so journal and syncs would be idle.
         connection.pragma_update(None, "synchronous", "OFF")?;
@@ -87,6 +88,16 @@ impl Drop for Aside {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Makes an empty file that only its owner reads, and follows no link to make it: a ledger holds prompts, file contents
+/// and results. SQLite gives its `-wal` and `-shm` the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// Makes the names in a folder durable.

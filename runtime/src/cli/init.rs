@@ -94,7 +94,7 @@ fn new_passphrase(arguments: &InitArguments) -> Result<Option<Passphrase>, Failu
     .map_err(|failure| failure.hint("set COUNTERSIGN_PASSPHRASE_FILE, or pass --no-passphrase"))
 }
 
-fn create_private_folder(path: &Path) -> Result<(), Failure> {
+pub(super) fn create_private_folder(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new()
         .recursive(true)

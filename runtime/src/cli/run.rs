@@ -11,7 +11,7 @@ use countersign_verifier::visible::visible;
 
 use super::arguments::RunArguments;
 use super::exit::{Exit, Failure};
-use super::init::home;
+use super::init::{create_private_folder, home};
 use super::keys::{self, ApproverManner, Input};
 use super::watch::{Show, Watcher};
 use crate::home::Home;
@@ -136,7 +136,7 @@ fn approver(choice: Option<&str>, home: &Home, input: Input) -> Result<(Option<A
 /// A place in the home for a ledger that was given none; its name sorts by time.
 fn new_ledger(home: &Home) -> Result<PathBuf, Failure> {
     let folder = home.ledgers();
-    fs::create_dir_all(folder).map_err(|error| Failure::caused(Exit::Environment, folder.display(), &error))?;
+    create_private_folder(folder)?;
     let now = crate::clock::Clock::default().read().at;
     Ok(folder.join(format!("{now}-{}.db", std::process::id())))
 }
