@@ -134,6 +134,42 @@ fn i5_a_lazy_look_at_the_past() {
 }
 
 #[test]
+fn i5_an_author_that_has_not_seen_its_own_introduction() {
+    let third = tell(Twist::honest()).entries[3].record.clone();
+    let seen = Seen {
+        size: Size::clamped(4),
+        link: countersign_schemas::chain::link(&third),
+    };
+    breaks(
+        Twist::statement("advisor-call", move |statement| statement.seen = seen),
+        "I5",
+        "advisor-call",
+    );
+}
+
+#[test]
+fn i5_last_words_that_do_not_cover_everything_before() {
+    for label in ["scout-stop", "lead-stop", "closed"] {
+        let mut before = None;
+        let hook = move |at: &str, draft: &mut crate::support::writer::Draft| {
+            let own = draft.statement.seen;
+            if let (true, Some(seen)) = (at == label, before) {
+                draft.statement.seen = seen;
+            }
+            before = Some(own);
+        };
+        breaks(
+            Twist {
+                draft: Some(Box::new(hook)),
+                ..Twist::default()
+            },
+            "I5",
+            label,
+        );
+    }
+}
+
+#[test]
 fn i5_another_history() {
     breaks(
         Twist::statement("edit", |statement| statement.seen.link = Link::from_bytes([1; 32])),

@@ -10,7 +10,7 @@ use countersign_schemas::body::{
 use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Doc, List};
 use countersign_schemas::number::{Count, Seq};
-use countersign_schemas::payload::PayloadRef;
+use countersign_schemas::payload::{PayloadClass, PayloadRef};
 use countersign_schemas::text::{Did, Origin};
 use countersign_verifier::audit::{AuditOptions, Verdict};
 use countersign_verifier::policy::BUILTIN_LAYER0;
@@ -381,6 +381,16 @@ fn a5_policies_that_change_once_a_run_has_started() {
     let writer = tell(Twist::before("call-1", restrict));
     assert_eq!(writer.refusals, []);
     assert_eq!(audit(&writer.into(), &anchored()).verdict(), Verdict::Verified);
+}
+
+#[test]
+fn a5_policies_that_could_be_erased() {
+    let twist = Twist::statement("layer1", |statement| {
+        if let Body::PolicyAdopted(body) = &mut statement.body {
+            body.schema.class = PayloadClass::Content;
+        }
+    });
+    breaks(twist, "A5", "layer1");
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(super) struct Decision {
     pub(super) request: Seq,
     pub(super) author: Seq,
     pub(super) expires: Millis,
+    /// When the allow, or the answer to the ask, was received: nothing may have begun before.
+    pub(super) permitted_at: Millis,
     pub(super) eligible: Vec<Seq>,
     pub(super) policies: Vec<Seq>,
     pub(super) digest: Digest,
@@ -85,6 +87,13 @@ impl Actions {
         let standing = decision.standing;
         self.decisions.insert(seq, decision);
         self.settle(seq, standing);
+    }
+
+    /// An answer permits what was asked from `received` on.
+    pub(super) fn permit_from(&mut self, seq: Seq, received: Millis) {
+        if let Some(decision) = self.decisions.get_mut(&seq) {
+            decision.permitted_at = received;
+        }
     }
 
     /// Moves a decision on, and drops what no later rule needs.

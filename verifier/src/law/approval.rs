@@ -3,7 +3,7 @@
 use countersign_identity::credential::{OrderClaims, OrderContext};
 use countersign_schemas::body::{ApprovalEntered, OrderForm, Verdict};
 use countersign_schemas::digest::Digest;
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Millis, Seq};
 
 use super::account::Amount;
 use super::action::{Decision, Request, Standing};
@@ -12,12 +12,14 @@ use super::findings::Findings;
 use super::genesis::verified;
 use super::instance::Instance;
 use super::judge::approval_text;
+use super::run::RunTerms;
 use super::{Change, Law};
 use crate::code::Code;
 
 /// An answer to an ask that is entered.
 pub(super) struct Answered {
     decision: Seq,
+    received: Millis,
     order: Digest,
     /// Whose grant chain pays, if the answer is yes.
     charged: Option<Seq>,
@@ -31,6 +33,7 @@ impl Answered {
             Standing::Lapsed
         };
         law.actions.settle(self.decision, standing);
+        law.actions.permit_from(self.decision, self.received);
         law.orders.insert(self.order);
         if let Some(requester) = self.charged {
             law.grants
@@ -95,6 +98,7 @@ pub(super) fn check(
     }
     Some(Change::Approved(Answered {
         decision: body.decision,
+        received: entry.received,
         order,
         charged: given.then_some(request.author),
     }))
@@ -214,12 +218,19 @@ fn check_text(law: &Law, entry: &Entry<'_>, request: &Request, context: &OrderCo
 
 /// What part 0 and 1 judged at the decision still holds when the answer arrives.
 fn check_authority(law: &Law, entry: &Entry<'_>, request: &Request, out: &mut Findings) {
-    out.require(
-        law.run_holds(request.author),
-        Code::G8,
-        "an active run of the requester",
-        "none",
-    );
+    match law.run_terms(request.author) {
+        RunTerms::Hold => {}
+        RunTerms::Broken => out.breach(
+            Code::G8,
+            "an active run of the requester under its pinned policies",
+            "none",
+        ),
+        RunTerms::Unknown(seq) => out.unproven(
+            Code::G8,
+            format!("the policies adopted at {seq}"),
+            "their texts are absent",
+        ),
+    }
     for state in law.grants.chain(request.author) {
         let within = state.window.contains(entry.received);
         out.require(

@@ -69,6 +69,7 @@ pub(super) fn check(
             request: body.request,
             author: author.seq,
             expires: body.expires,
+            permitted_at: entry.received,
             eligible: body.ask.as_ref().map(|ask| ask.eligible.to_vec()).unwrap_or_default(),
             policies: body.policies.to_vec(),
             digest: entry.statement_digest,
@@ -161,29 +162,33 @@ fn is_recomputed(part: &Part) -> bool {
 
 /// Recomputes the decision and compares: rules D1, D4a and D4b.
 fn check_answer(law: &Law, entry: &Entry<'_>, body: &DecisionMade, out: &mut Findings) {
+    let recorded = entry.payload(0).filter(|_| body.cedar_request.is_some());
+    match recompute(law, body, recorded, out) {
+        Some(judgement) => compare(body, recorded, &judgement, out),
+        None => {
+            refuse_denials(body, &law.denials(body.request), out);
+        }
+    }
+}
+
+/// Judges the request again, or says what is missing for it.
+fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut Findings) -> Option<Judgement> {
     if body.projection != projection_digest() {
         out.unproven(
             Code::D4a,
             format!("projection {}", projection_digest()),
             body.projection,
         );
-        return;
+        return None;
     }
-    let recorded = match (&body.cedar_request, entry.payload(0)) {
-        (Some(_), None) => {
-            out.unproven(Code::D4a, "the Cedar request", "its bytes are absent");
-            return;
-        }
-        (Some(_), Some(bytes)) => Some(bytes),
-        (None, _) => None,
-    };
-    let Some(observed) = observation(recorded, out) else {
-        return;
-    };
-    match law.judge(body.request, observed) {
-        Ok(judgement) => compare(body, recorded, &judgement, out),
+    if body.cedar_request.is_some() && recorded.is_none() {
+        out.unproven(Code::D4a, "the Cedar request", "its bytes are absent");
+        return None;
+    }
+    match law.judge(body.request, observation(recorded, out)?) {
+        Ok(judgement) => return Some(judgement),
         Err(JudgeError::ArgumentsAbsent(_)) => {
-            out.unproven(Code::D4a, "the arguments of the request", "they are absent")
+            out.unproven(Code::D4a, "the arguments of the request", "they are absent");
         }
         Err(JudgeError::PolicyAbsent(seq)) => {
             out.unproven(
@@ -194,6 +199,7 @@ fn check_answer(law: &Law, entry: &Entry<'_>, body: &DecisionMade, out: &mut Fin
         }
         Err(error) => out.breach(Code::D4b, "a request that can be judged", error),
     }
+    None
 }
 
 /// The gatekeeper's word, out of the recorded Cedar request.
@@ -214,22 +220,7 @@ fn compare(body: &DecisionMade, recorded: Option<&[u8]>, judgement: &Judgement, 
     if judgement.cedar_request.as_deref() != recorded {
         out.breach(Code::D4a, shown(judgement.cedar_request.as_deref()), shown(recorded));
     }
-    let passes = matches!(body.outcome, Outcome::Allow | Outcome::Ask);
-    let denials = judgement
-        .parts
-        .iter()
-        .filter(|part| matches!(part.check, Check::Grant | Check::Budget));
-    let mut passed = denials
-        .filter(|part| passes && part.outcome == PartOutcome::Deny)
-        .peekable();
-    if passed.peek().is_some() {
-        passed.for_each(|part| {
-            out.breach(
-                code_of_denial(part),
-                describe(part),
-                format!("outcome {}", body.outcome),
-            )
-        });
+    if refuse_denials(body, &judgement.parts, out) {
         return;
     }
     let recorded: Vec<&Part> = body.parts.iter().filter(|part| is_recomputed(part)).collect();
@@ -238,6 +229,23 @@ fn compare(body: &DecisionMade, recorded: Option<&[u8]>, judgement: &Judgement, 
         let describe_all = |parts: &[&Part]| parts.iter().map(|part| describe(part)).collect::<Vec<_>>().join("; ");
         out.breach(Code::D4b, describe_all(&recomputed), describe_all(&recorded));
     }
+}
+
+/// D1 and G6: what part 0 or 1 denies does not pass. Gives whether something did.
+fn refuse_denials(body: &DecisionMade, parts: &[Part], out: &mut Findings) -> bool {
+    if !matches!(body.outcome, Outcome::Allow | Outcome::Ask) {
+        return false;
+    }
+    let denies = |part: &&Part| part.outcome == PartOutcome::Deny && matches!(part.check, Check::Grant | Check::Budget);
+    let denials: Vec<&Part> = parts.iter().filter(denies).collect();
+    for part in &denials {
+        out.breach(
+            code_of_denial(part),
+            describe(part),
+            format!("outcome {}", body.outcome),
+        );
+    }
+    !denials.is_empty()
 }
 
 /// `check: outcome (rules)`.

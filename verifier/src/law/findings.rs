@@ -57,6 +57,11 @@ impl Findings {
         self.list.len()
     }
 
+    /// Whether anything behind the first `keep` findings belongs to a newer version.
+    pub(super) fn has_newer_behind(&self, keep: usize) -> bool {
+        self.list.iter().skip(keep).any(|finding| finding.code == Code::U2)
+    }
+
     /// Takes back what was found behind the first `keep` findings, where `is_void` says so.
     pub(super) fn drop_behind(&mut self, keep: usize, is_void: impl Fn(&Finding) -> bool) {
         let mut place = 0;

@@ -110,6 +110,14 @@ impl Grants {
         self.0.insert(state.seq, state);
     }
 
+    /// The entry that carries the credential with this digest already.
+    pub(super) fn of_credential(&self, digest: Digest) -> Option<Seq> {
+        self.0
+            .values()
+            .find(|state| state.digest == digest)
+            .map(|state| state.seq)
+    }
+
     pub(super) fn at(&self, seq: Seq) -> Option<&GrantState> {
         self.0.get(&seq)
     }

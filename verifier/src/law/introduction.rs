@@ -374,6 +374,14 @@ pub(super) fn check_issued(law: &Law, entry: &Entry<'_>, body: &Granted, out: &m
     let doc = body.credential.as_bytes();
     let credential = verified::<GrantClaims>(doc, "the principal", &opening.principal, out)?;
     let digest = credential.digest();
+    if let Some(earlier) = law.grants.of_credential(digest) {
+        out.breach(
+            Code::G6,
+            "a grant that is new",
+            format!("the grant that entry {earlier} carries"),
+        );
+        return None;
+    }
     let claims = credential.into_claims();
     let to_host = claims.host == *opening.host.short_did();
     out.require(

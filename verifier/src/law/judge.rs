@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::Law;
 use super::action::Request;
 use super::instance::Instance;
+use super::run::RunTerms;
 use crate::code::Code;
 use crate::policy::{self, PartResult, PolicyParts};
 use crate::projection::{self, CedarRequest, Observed, PROJECTION_DIGEST, Principal, ProjectionInput, Resource};
@@ -154,6 +155,18 @@ impl Law {
         let asked = std::iter::once(None).chain(paths.into_iter().map(Some));
         let wide = asked.flat_map(|path| state.grant.covers(&request.tool, request.effects, path, None).err());
         let mut broken: Vec<&str> = wide.flatten().map(|wide| wide.code()).collect();
+        broken.extend(self.broken_terms(request));
+        match self.run_terms(request.author) {
+            RunTerms::Hold => {}
+            RunTerms::Broken => broken.push("G8"),
+            RunTerms::Unknown(seq) => return Err(JudgeError::PolicyAbsent(seq)),
+        }
+        Ok(allow_unless(Check::Grant, broken))
+    }
+
+    /// What is wrong with a request whatever it is about and whatever the policies say.
+    fn broken_terms(&self, request: &Request) -> Vec<&'static str> {
+        let mut broken = Vec::new();
         if request.grant != request.author {
             broken.push("G1");
         }
@@ -164,10 +177,30 @@ impl Law {
         {
             broken.push("G5");
         }
-        if !self.run_holds(request.author) {
+        broken
+    }
+
+    /// Parts 0 and 1 as far as they need neither arguments nor policy texts: what they deny cannot be hidden by
+    /// withholding bytes or by naming another projection.
+    pub(super) fn denials(&self, request: Seq) -> Vec<Part> {
+        let Some(open) = self.actions.requests.get(&request) else {
+            return Vec::new();
+        };
+        let Some(state) = self.grants.at(open.author) else {
+            return Vec::new();
+        };
+        let wide = state
+            .grant
+            .covers(&open.tool, open.effects, None, None)
+            .err()
+            .unwrap_or_default();
+        let mut broken: Vec<&str> = wide.iter().map(|wide| wide.code()).collect();
+        broken.extend(self.broken_terms(open));
+        if self.run_terms(open.author) == RunTerms::Broken {
             broken.push("G8");
         }
-        Ok(allow_unless(Check::Grant, broken))
+        let grant = allow_unless(Check::Grant, broken);
+        std::iter::once(grant).chain(self.budget_part(request, open)).collect()
     }
 
     /// Part 1: what is left along the chain.

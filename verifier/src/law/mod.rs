@@ -173,6 +173,15 @@ impl Law {
         if let Some(refusal) = out.first_refusal() {
             return Err(refusal.clone());
         }
+        if examined.change.is_none() {
+            // Nothing that cannot be folded is written, even if no rule says why.
+            return Err(Finding::new(
+                Code::U2,
+                entry.seq,
+                "an entry that can be folded",
+                entry.statement.kind().name(),
+            ));
+        }
         self.apply(entry, examined);
         Ok(())
     }
@@ -246,7 +255,11 @@ impl Law {
         };
         self.check_author(entry, author, out).then_some(())?;
         let before = out.len();
-        let change = self.check_body(entry, author, out);
+        let mut change = self.check_body(entry, author, out);
+        if out.has_newer_behind(before) {
+            // What this version does not judge it does not fold either: entries that rest on it are not judged.
+            change = None;
+        }
         if self.chain.damage.is_any() || prev.blames_the_entry_before() {
             out.drop_behind(before, |finding| {
                 RESTS_ON_WHOLE_STATE.contains(&finding.code) && finding.is_breach()

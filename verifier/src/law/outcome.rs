@@ -1,9 +1,9 @@
 //! `action.finished`: rules D6 and D7 (authority-v1 §10).
 
 use countersign_schemas::body::{ActionFinished, FinishOutcome};
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Millis, Seq};
 
-use super::action::Standing;
+use super::action::{Decision, Standing};
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::Instance;
@@ -61,7 +61,7 @@ pub(super) fn check(
         format!("executed by the decider, {}", decision.author),
         format!("by {}", author.seq),
     );
-    check_start(body, decision.expires, out);
+    check_start(law, entry, body, decision, out);
     if body.outcome == FinishOutcome::Unknown {
         out.unproven(Code::C3, "what became of the action", "an unknown outcome");
     }
@@ -72,9 +72,21 @@ pub(super) fn check(
     }))
 }
 
-fn check_start(body: &ActionFinished, expires: countersign_schemas::number::Millis, out: &mut Findings) {
+/// Nothing begins before it was permitted, after the permit's end, after the run's end, or later than its outcome is told.
+fn check_start(law: &Law, entry: &Entry<'_>, body: &ActionFinished, decision: &Decision, out: &mut Findings) {
+    let (from, expires) = (decision.permitted_at, decision.expires);
     match body.started {
         Some(started) => {
+            let told = format!("started from {from} to {}", entry.received);
+            out.require(from <= started && started <= entry.received, Code::D7, told, started);
+            if let Some(end) = run_end(law, decision) {
+                out.require(
+                    started <= end,
+                    Code::D7,
+                    format!("started by {end}, the end of its run"),
+                    started,
+                );
+            }
             let in_time = started <= expires;
             out.require(
                 in_time,
@@ -93,4 +105,12 @@ fn check_start(body: &ActionFinished, expires: countersign_schemas::number::Mill
             );
         }
     }
+}
+
+/// When the requester's run was ended, if it was.
+fn run_end(law: &Law, decision: &Decision) -> Option<Millis> {
+    let requester = law
+        .instances
+        .get(&law.actions.requests.get(&decision.request)?.author)?;
+    law.runs.get(&requester.run?)?.ended_at()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_schemas::body::{PolicyLayer, Role, RunEnded, RunMode, RunStarted, Spend};
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Millis, Seq};
 
 use super::account::Amount;
 use super::entry::Entry;
@@ -17,7 +17,7 @@ use crate::code::Code;
 pub struct Run {
     lead: Seq,
     mode: RunMode,
-    ended: Option<Seq>,
+    ended: Option<(Seq, Millis)>,
 }
 
 impl Run {
@@ -36,7 +36,12 @@ impl Run {
     /// The `run.ended`, if it has ended.
     #[must_use]
     pub fn ended(&self) -> Option<Seq> {
-        self.ended
+        self.ended.map(|(seq, _)| seq)
+    }
+
+    /// When its end was received.
+    pub(super) fn ended_at(&self) -> Option<Millis> {
+        self.ended.map(|(_, received)| received)
     }
 }
 
@@ -69,20 +74,42 @@ impl Law {
     }
 
     /// G8: the agent's run is active and the policies its root grant pins are in force.
-    pub(super) fn run_holds(&self, agent: Seq) -> bool {
+    pub(super) fn run_terms(&self, agent: Seq) -> RunTerms {
         let run = self.active_run_of(agent).and_then(|run| self.runs.get(&run));
         let root = run.and_then(|run| self.grants.at(run.lead));
-        let Some(root) = root else { return false };
+        let Some(root) = root else { return RunTerms::Broken };
         let terms = &root.grant.policy;
-        let pinned = terms.floor.iter().all(|(layer, digest)| {
-            self.policies
-                .at(*layer)
-                .is_some_and(|adopted| adopted.digest == Some(*digest))
-        });
         let organisation = self.policies.at(PolicyLayer::Organisation).is_some();
         let adopted = terms.adopt || !organisation || terms.floor.contains_key(&PolicyLayer::Organisation);
-        pinned && adopted
+        let mut absent = None;
+        for (layer, pinned) in &terms.floor {
+            match self
+                .policies
+                .at(*layer)
+                .map(|adopted| (adopted.seq(), adopted.digest()))
+            {
+                Some((_, Some(digest))) if digest == *pinned => {}
+                Some((seq, None)) => absent = Some(seq),
+                Some(_) | None => return RunTerms::Broken,
+            }
+        }
+        match absent {
+            _ if !adopted => RunTerms::Broken,
+            Some(seq) => RunTerms::Unknown(seq),
+            None => RunTerms::Hold,
+        }
     }
+}
+
+/// Whether a requester's run is active under the policies that its root grant demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunTerms {
+    /// It is.
+    Hold,
+    /// It is not.
+    Broken,
+    /// A pinned policy was adopted at this entry, but its text is absent: nobody can say.
+    Unknown(Seq),
 }
 
 /// A run that is started.
@@ -134,13 +161,14 @@ pub(super) fn check_start(law: &Law, entry: &Entry<'_>, body: &RunStarted, out: 
 /// A run that is ended.
 pub(super) struct Ended {
     seq: Seq,
+    received: Millis,
     run: Seq,
 }
 
 impl Ended {
     pub(super) fn apply(self, law: &mut Law) {
         if let Some(run) = law.runs.get_mut(&self.run) {
-            run.ended = Some(self.seq);
+            run.ended = Some((self.seq, self.received));
         }
     }
 }
@@ -157,6 +185,7 @@ pub(super) fn check_end(law: &Law, entry: &Entry<'_>, body: &RunEnded, out: &mut
     }
     Some(Change::RunEnded(Ended {
         seq: entry.seq,
+        received: entry.received,
         run: body.run,
     }))
 }
