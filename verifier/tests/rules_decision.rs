@@ -472,3 +472,36 @@ fn d10_a_proposal_that_is_used_twice() {
 fn d10_the_word_of_a_person_is_unproven() {
     leaves_open(requested("edit", |body| body.cause = None), &[("D10", "edit")]);
 }
+
+#[test]
+fn d1_a_denial_is_not_hidden_behind_another_projection() {
+    let twist = decision("scout-write-decision", |body| {
+        body.outcome = Outcome::Allow;
+        body.expires = Millis::clamped(START + HOUR);
+        body.projection = Digest::sha256(b"x");
+        let allowed = body
+            .parts
+            .iter()
+            .map(|it| part(it.check, PartOutcome::Allow, &[]))
+            .collect();
+        set_parts(body, allowed);
+    });
+    breaks_first(twist, "D1", "scout-write-decision");
+}
+
+#[test]
+fn d4a_a_place_that_does_not_fit_the_path() {
+    for (from, to) in [
+        ("/w/src/add.sh\"},\"time_ms", "/w/src/.ssh/add.sh\"},\"time_ms"),
+        ("\"place\":\"inside\"", "\"place\":\"none\""),
+        ("\"place\":\"inside\"", "\"place\":\"outside\""),
+        ("\"place\":\"inside\"", "\"place\":\"secret\""),
+    ] {
+        let twist = Twist::payloads("edit-decision", move |payloads| {
+            let text = String::from_utf8_lossy(&payloads[0]).into_owned();
+            assert!(text.contains(from), "{text}");
+            payloads[0] = text.replace(from, to).into_bytes();
+        });
+        breaks_first(twist, "D4a", "edit-decision");
+    }
+}

@@ -279,3 +279,25 @@ fn c3_an_outcome_that_nobody_knows() {
     });
     leaves_open(unknown, &[("C3", "grep-finish")]);
 }
+
+fn started(label: &'static str, at: u64) -> Twist<'static> {
+    Twist::statement(label, move |statement| {
+        if let Body::ActionFinished(body) = &mut statement.body {
+            body.started = Some(Millis::clamped(at));
+        }
+    })
+}
+
+#[test]
+fn d7_an_action_that_began_before_it_was_permitted() {
+    breaks(started("edit-finish", START), "D7", "edit-finish");
+    // An approved ask permits from its approval, not from the decision that asked.
+    let asked = tell(Twist::honest()).at("bash-decision").get();
+    // The writer's clock goes on by a second an entry.
+    breaks(started("bash-finish", START + 1_000 * (asked + 1)), "D7", "bash-finish");
+}
+
+#[test]
+fn d7_an_action_that_began_after_its_outcome_was_told() {
+    breaks(started("edit-finish", START + HOUR / 4), "D7", "edit-finish");
+}

@@ -252,7 +252,7 @@ fn what_lies_outside_the_grant_is_denied_and_the_ledger_stays_sound() {
             ("read", r#"{"path":"../w2/a"}"#),
             Observed {
                 place: Place::Outside,
-                real_path: String::new(),
+                real_path: "/w2/a".into(),
             },
             &["G3.path"],
         ),
@@ -459,4 +459,27 @@ fn a_layer_between_decisions_counts_from_its_place() {
     );
     assert_eq!(writer.refusals, []);
     assert_eq!(audit(&writer.into(), &anchored()).verdict(), Verdict::Verified);
+}
+
+#[test]
+fn g6_a_grant_of_the_principal_that_is_entered_twice() {
+    let twist = Twist::before("lead", |writer: &mut Writer<'_>| {
+        let claims = GrantClaims {
+            window: window(START - HOUR, START + 12 * HOUR),
+            host: Who::Host.did().short_did().clone(),
+            grant: root_grant(LedgerBinding::Any),
+        };
+        for label in ["issued", "issued-again"] {
+            writer.enter(label, RUNTIME, &[], |_| {
+                Granted {
+                    holder: Seq::ZERO,
+                    credential: issue(&claims, Who::Principal),
+                    parent_grant: Seq::ZERO,
+                    spent_in: None,
+                }
+                .into()
+            });
+        }
+    });
+    breaks(twist, "G6", "issued-again");
 }

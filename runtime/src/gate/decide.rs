@@ -161,7 +161,7 @@ impl Gate {
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a path could not be observed");
                 Sight {
-                    observed: Observed::nothing(),
+                    observed: Observed::unknown(),
                     objection: Some(unobservable(&error)),
                 }
             }

@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::judge::{JudgeError, Judgement, code_of_denial, outcome, projection_digest};
 use super::{Change, Law};
 use crate::code::Code;
-use crate::projection::{CedarRequest, Observed};
+use crate::projection::{CedarRequest, Observed, Place, is_secret_path, is_within};
 
 /// A decision that is entered.
 pub(super) struct Decided {
@@ -185,7 +185,9 @@ fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut 
         out.unproven(Code::D4a, "the Cedar request", "its bytes are absent");
         return None;
     }
-    match law.judge(body.request, observation(recorded, out)?) {
+    let observed = observation(recorded, out)?;
+    check_place(law, body.request, &observed, out);
+    match law.judge(body.request, observed) {
         Ok(judgement) => return Some(judgement),
         Err(JudgeError::ArgumentsAbsent(_)) => {
             out.unproven(Code::D4a, "the arguments of the request", "they are absent");
@@ -214,6 +216,29 @@ fn observation(recorded: Option<&[u8]>, out: &mut Findings) -> Option<Observed> 
             None
         }
     }
+}
+
+/// D4a: the place fits the path that was observed, as far as the ledger can tell; `own` is the gatekeeper's word.
+fn check_place(law: &Law, request: Seq, observed: &Observed, out: &mut Findings) {
+    let author = law.actions.requests.get(&request).map(|request| request.author);
+    let Some(grant) = author.and_then(|author| law.grants.at(author)) else {
+        return;
+    };
+    let path = observed.real_path.as_str();
+    let (within, secret) = (is_within(path, grant.grant.workspace.as_str()), is_secret_path(path));
+    let fits = match observed.place {
+        Place::Inside => within && !secret,
+        Place::Outside => !within && !secret && !path.is_empty(),
+        Place::Secret => secret,
+        Place::Own => !path.is_empty(),
+        Place::Unknown | Place::None => path.is_empty(),
+    };
+    out.require(
+        fits,
+        Code::D4a,
+        "a place that fits the observed path",
+        format!("{} for {path:?}", observed.place.as_str()),
+    );
 }
 
 fn compare(body: &DecisionMade, recorded: Option<&[u8]>, judgement: &Judgement, out: &mut Findings) {

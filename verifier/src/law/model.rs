@@ -175,24 +175,20 @@ pub(super) fn digest_of_call(tool: &str, arguments: &[u8]) -> Digest {
     Digest::from_bytes(hash.finalize().into())
 }
 
-/// The calls in a response; none where it is not the document of authority-v1 §5.6.
+/// The calls in a response; none where it is not, down to its last call, the document of authority-v1 §5.6.
 fn calls_of(response: &[u8]) -> Vec<Digest> {
     let Ok(document) = jcs::parse_canonical_within(response, RESPONSE_BYTES_MAX) else {
         return Vec::new();
     };
-    let calls = document
-        .get("calls")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let calls = document.get("calls").and_then(Value::as_array);
+    let read = |call: &Value| {
+        let tool = call.get("tool")?.as_str()?;
+        let arguments = jcs::canonicalize(call.get("arguments")?).ok()?;
+        Some(digest_of_call(tool, &arguments))
+    };
     calls
-        .iter()
-        .filter_map(|call| {
-            let tool = call.get("tool")?.as_str()?;
-            let arguments = jcs::canonicalize(call.get("arguments")?).ok()?;
-            Some(digest_of_call(tool, &arguments))
-        })
-        .collect()
+        .and_then(|calls| calls.iter().map(read).collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -210,6 +206,7 @@ mod tests {
             br#"{"calls":[{"arguments":{"path":"."}}]}"#,
             br#"{"calls":[{"arguments":{"path":"."},"tool":7}]}"#,
             br#"{"calls":[["list"]]}"#,
+            br#"{"calls":[{"arguments":{"path":"."},"tool":"list"},5]}"#,
             br#"{"tool_calls":[]}"#,
             b"[]",
             b"",
