@@ -146,3 +146,21 @@ fn a_lead_that_may_not_delegate_is_told_so() -> Checked {
     }
     Ok(())
 }
+
+#[test]
+fn an_init_that_fails_half_way_takes_back_its_keys_and_nothing_else() -> Checked {
+    let home = tempfile::tempdir()?;
+    let policy = home.path().join("policy.cedar");
+    std::fs::write(&policy, "mine")?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    let output = command
+        .args(["init", "--no-passphrase"])
+        .env("COUNTERSIGN_HOME", home.path())
+        .output()?;
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(std::fs::read_to_string(&policy)?, "mine");
+    for made in ["principal.key", "host.key", "approver.key", "principal.did"] {
+        assert!(!home.path().join(made).exists(), "{made}");
+    }
+    Ok(())
+}

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_identity::keyfile::{KeyFile, KeyFileError, Passphrase, Protection, Purpose, WorkFactor};
+use countersign_identity::keys::HybridSecret;
 use serde_json::json;
 
 use super::arguments::InitArguments;
@@ -30,35 +31,67 @@ pub(super) fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
     let now = Clock::default().read().at;
     let household = Household::make(now).map_err(|error| Failure::caused(Exit::Environment, "keys", &error))?;
     let principal = household.principal_did();
-
     create_private_folder(home.config())?;
     create_private_folder(home.ledgers())?;
-    let Household {
-        principal: secret,
-        host,
-        host_credential,
-        approver,
-        approver_credential,
-    } = household;
-    write_key(&home.principal_key(), Purpose::Principal, secret, None, &protection)?;
-    write_key(
-        &home.host_key(),
-        Purpose::Host,
-        host,
-        Some(host_credential),
-        &Protection::Plain,
-    )?;
-    write_key(
-        &home.approver_key(),
-        Purpose::Approver,
-        approver,
-        Some(approver_credential),
-        &protection,
-    )?;
-    write_text(&home.starter_policy(), STARTER_POLICY)?;
-    // Last, because its presence is what says that init is done.
-    write_text(&home.principal_did(), &format!("{}\n", principal.long()))?;
+    let mut files = Files::default();
+    if let Err(failure) = files.write(&home, household, &protection) {
+        files.take_back();
+        return Err(failure);
+    }
     report(&home, principal.short(), arguments)
+}
+
+/// What an init has written so far: all of it is there in the end, or nothing.
+#[derive(Default)]
+struct Files(Vec<PathBuf>);
+
+impl Files {
+    fn write(&mut self, home: &Home, made: Household, protection: &Protection<'_>) -> Result<(), Failure> {
+        let anchor = format!("{}\n", made.principal_did().long());
+        let host = (made.host, Some(made.host_credential));
+        let approver = (made.approver, Some(made.approver_credential));
+        self.key(
+            home.principal_key(),
+            Purpose::Principal,
+            (made.principal, None),
+            protection,
+        )?;
+        self.key(home.host_key(), Purpose::Host, host, &Protection::Plain)?;
+        self.key(home.approver_key(), Purpose::Approver, approver, protection)?;
+        self.text(home.starter_policy(), STARTER_POLICY)?;
+        // Last, because its presence is what says that init is done.
+        self.text(home.principal_did(), &anchor)
+    }
+
+    fn key(
+        &mut self,
+        path: PathBuf,
+        purpose: Purpose,
+        (secret, credential): (HybridSecret, Option<Vec<u8>>),
+        protection: &Protection<'_>,
+    ) -> Result<(), Failure> {
+        let failed = |error: KeyFileError| Failure::caused(Exit::Environment, path.display(), &error);
+        KeyFile::new(purpose, secret, credential)
+            .map_err(failed)?
+            .create(&path, protection)
+            .map_err(failed)?;
+        self.0.push(path);
+        Ok(())
+    }
+
+    fn text(&mut self, path: PathBuf, text: &str) -> Result<(), Failure> {
+        write_text(&path, text)?;
+        self.0.push(path);
+        Ok(())
+    }
+
+    /// Removes what this init wrote, so that the next one can begin.
+    fn take_back(&self) {
+        for path in &self.0 {
+            // What cannot be removed is named by the next init, which then changes nothing.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 pub(super) fn home() -> Result<Home, Failure> {
@@ -103,27 +136,15 @@ pub(super) fn create_private_folder(path: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
 }
 
-fn write_key(
-    path: &Path,
-    purpose: Purpose,
-    secret: countersign_identity::keys::HybridSecret,
-    credential: Option<Vec<u8>>,
-    protection: &Protection<'_>,
-) -> Result<(), Failure> {
-    let failed = |error: KeyFileError| Failure::caused(Exit::Environment, path.display(), &error);
-    KeyFile::new(purpose, secret, credential)
-        .map_err(failed)?
-        .create(path, protection)
-        .map_err(failed)
-}
-
 pub(super) fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
-    let write = || {
-        let mut file = fs::File::create_new(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
+    let failed = |error: io::Error| Failure::caused(Exit::Environment, path.display(), &error);
+    let mut file = fs::File::create_new(path).map_err(failed)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // Half a file would look like a whole one to the next reader.
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
 fn report(home: &Home, principal: &str, arguments: &InitArguments) -> Result<Exit, Failure> {
