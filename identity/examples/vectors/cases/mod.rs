@@ -41,7 +41,10 @@ impl Vector {
 
     /// The content of the file: indented, with a final line end.
     pub(crate) fn to_text(&self) -> Result<String, serde_json::Error> {
-        Ok(serde_json::to_string_pretty(&self.json)? + "\n")
+        // Another crate of the build may turn on `preserve_order`: the files must not depend on it.
+        let mut json = self.json.clone();
+        json.sort_all_objects();
+        Ok(serde_json::to_string_pretty(&json)? + "\n")
     }
 }
 
