@@ -398,6 +398,11 @@ fn decisions() -> Vec<Broken> {
         let text = String::from_utf8_lossy(&payloads[0]).replace(r#""depth_left":2"#, r#""depth_left":9"#);
         payloads[0] = text.into_bytes();
     });
+    let other_place = Twist::payloads("edit-decision", |payloads| {
+        let text = String::from_utf8_lossy(&payloads[0]).into_owned();
+        let secret = r#""real_path":"/w/src/.ssh/add.sh""#;
+        payloads[0] = text.replace(r#""real_path":"/w/src/add.sh""#, secret).into_bytes();
+    });
     vec![
         case(
             "D1",
@@ -420,6 +425,13 @@ fn decisions() -> Vec<Broken> {
             "the policy was asked about another agent",
             "edit-decision",
             other_depth,
+        ),
+        case(
+            "D4a",
+            "place",
+            "a place that does not fit the observed path",
+            "edit-decision",
+            other_place,
         ),
         case(
             "D4a",
@@ -549,6 +561,20 @@ fn execution() -> Vec<Broken> {
             "an action starts after its permit",
             "grep-finish",
             finished(|it| it.started = Some(Millis::clamped(START + 2 * HOUR))),
+        ),
+        case(
+            "D7",
+            "early",
+            "an action started before it was permitted",
+            "grep-finish",
+            finished(|it| it.started = Some(Millis::clamped(START))),
+        ),
+        case(
+            "D7",
+            "untold",
+            "an action starts after its outcome is told",
+            "grep-finish",
+            finished(|it| it.started = Some(Millis::clamped(START + HOUR / 4))),
         ),
         case(
             "D7",
