@@ -17,7 +17,7 @@ use super::watch::{Show, Watcher};
 use crate::home::Home;
 use crate::model::{Model, parse_model};
 use crate::recorder::RecordError;
-use crate::session::{self, ApproverKey, Plan, RunReport, SessionError};
+use crate::session::{self, ApproverKey, HOST_CREDENTIAL, Plan, RunReport, SessionError};
 use crate::tool::{Cancel, cancellation};
 
 /// The longest policy or grant file that is read.
@@ -168,6 +168,13 @@ pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>
             Failure::caused(exit, path.display(), error)
                 .hint("nothing was run; correct the file, or leave --policy out")
         }
+        (
+            SessionError::OutOfWindow {
+                what: HOST_CREDENTIAL, ..
+            },
+            _,
+        ) => Failure::caused(exit, "the run could not begin", error)
+            .hint("`countersign init --renew-host` signs a new one"),
         (SessionError::Record(RecordError::Store(_)), _) => {
             Failure::caused(exit, "no ledger, so no run", error).hint("name another place with --ledger")
         }

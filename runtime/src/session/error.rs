@@ -9,6 +9,9 @@ use thiserror::Error;
 use crate::gate::{GateError, SurroundingsError};
 use crate::recorder::RecordError;
 
+/// What [`SessionError::OutOfWindow`] calls the credential that a person renews with `countersign init --renew-host`.
+pub(crate) const HOST_CREDENTIAL: &str = "this host's credential";
+
 /// Why a run could not begin or go on. What is in the ledger by then stays; it is open, and `verify` says so.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -30,6 +30,7 @@ use crate::recorder::{Instance, Recorder};
 use crate::tool::{Cancel, ReadLog, Toolbox};
 
 pub(crate) use build::runtime as runtime_build;
+pub(crate) use error::HOST_CREDENTIAL;
 pub use error::SessionError;
 pub use event::{Event, Observer, Ruled};
 pub use kind::AgentKind;

@@ -50,12 +50,7 @@ impl GivenGrant {
         if grant.principal != *principal.short_did() || grant.lineage != Lineage::Root {
             return Err(SessionError::GrantOfOtherChain);
         }
-        if !credential.window().contains(now) {
-            return Err(SessionError::OutOfWindow {
-                what: "the grant",
-                window: words(credential.window()),
-            });
-        }
+        check_window("the grant", credential.window(), now)?;
         Ok(Self { credential, bytes })
     }
 
@@ -128,6 +123,17 @@ fn default_grant(workspace: AbsolutePath, principal: ShortDid, ledger: LedgerId)
 pub(super) fn words(window: Window) -> String {
     let time = |at| instant::format(at).unwrap_or_else(|_| "the far future".to_owned());
     format!("from {} until {}", time(window.from()), time(window.until()))
+}
+
+/// What is not valid now is told before a ledger exists.
+pub(super) fn check_window(what: &'static str, window: Window, now: Millis) -> Result<(), SessionError> {
+    if window.contains(now) {
+        return Ok(());
+    }
+    Err(SessionError::OutOfWindow {
+        what,
+        window: words(window),
+    })
 }
 
 /// From now for the length of a run, within `outer`.

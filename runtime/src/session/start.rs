@@ -20,8 +20,8 @@ use countersign_verifier::policy;
 use super::agent::{Advice, Agent};
 use super::consult::ADVISOR_NAME;
 use super::kind::LEAD_PROMPT;
-use super::root::{GivenGrant, layer_of_policy_file, root_grant, run_window, words};
-use super::{Observer, Session, SessionError, build};
+use super::root::{GivenGrant, check_window, layer_of_policy_file, root_grant, run_window};
+use super::{HOST_CREDENTIAL, Observer, Session, SessionError, build};
 use crate::clock::Clock;
 use crate::gate::{Approver, Enrolled, Gate, Manner, Surroundings};
 use crate::model::{Message, Model};
@@ -93,6 +93,7 @@ impl Session {
         let outer = given
             .as_ref()
             .map_or(plan.authority.window(), |given| given.credential.window());
+        check_window(HOST_CREDENTIAL, plan.authority.window(), now)?;
         let window = run_window(now, within(plan.authority.window(), outer)?)?;
         let workspace = surroundings.workspace().to_owned();
         if let Some(key) = &plan.approver {
@@ -180,14 +181,7 @@ fn within(first: Window, second: Window) -> Result<Window, SessionError> {
 /// would end the run.
 fn check_approver(credential: &[u8], principal: &PeerDid, now: Millis) -> Result<(), SessionError> {
     let window = ApproverCredential::parse(credential)?.verify(principal)?.window();
-    if window.contains(now) {
-        Ok(())
-    } else {
-        Err(SessionError::OutOfWindow {
-            what: "the approver's credential",
-            window: words(window),
-        })
-    }
+    check_window("the approver's credential", window, now)
 }
 
 /// What the runtime instance needs to introduce others.
