@@ -2,45 +2,51 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
 
 /// Makes a pair: who holds the [`Canceller`] can interrupt everybody who holds the [`Cancel`].
 #[must_use]
 pub fn cancellation() -> (Canceller, Cancel) {
-    let (sender, receiver) = watch::channel(false);
-    (Canceller(sender), Cancel(receiver))
+    pair(CancellationToken::new())
 }
 
-/// The hand that interrupts.
+fn pair(token: CancellationToken) -> (Canceller, Cancel) {
+    (Canceller(token.clone()), Cancel(token))
+}
+
+/// The hand that interrupts; dropped, it interrupts nobody.
 #[derive(Clone, Debug)]
-pub struct Canceller(watch::Sender<bool>);
+pub struct Canceller(CancellationToken);
 
 impl Canceller {
-    /// Interrupts. There is no way back.
+    /// Interrupts, and with it every child, children of children included. There is no way back.
     pub fn cancel(&self) {
-        self.0.send_replace(true);
+        self.0.cancel();
     }
 }
 
-/// The ear that hears it.
+/// The ear that hears it. A clone shares it and costs a reference count.
 #[derive(Clone, Debug)]
-pub struct Cancel(watch::Receiver<bool>);
+pub struct Cancel(CancellationToken);
 
 impl Cancel {
+    /// Makes a pair that is interrupted with this one, or alone: a branch of the tree that can be cut without the rest.
+    #[must_use]
+    pub fn child(&self) -> (Canceller, Self) {
+        pair(self.0.child_token())
+    }
+
     /// Whether it was interrupted.
     #[must_use]
     pub fn is_raised(&self) -> bool {
-        *self.0.borrow()
+        self.0.is_cancelled()
     }
 
-    /// Waits for the interruption; for ever, if every [`Canceller`] is gone.
+    /// Waits for the interruption; for ever, if nobody is left who could interrupt.
     pub async fn raised(&self) {
-        let mut receiver = self.0.clone();
-        if receiver.wait_for(|raised| *raised).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.0.cancelled().await;
     }
 }
 
@@ -102,5 +108,33 @@ mod tests {
         canceller.cancel();
         cancel.raised().await;
         assert!(cancel.is_raised());
+    }
+
+    #[tokio::test]
+    async fn child_alone_interrupts_neither_parent_nor_sibling() {
+        let (_canceller, parent) = cancellation();
+        let ((canceller, child), (_other, sibling)) = (parent.child(), parent.child());
+        canceller.cancel();
+        child.raised().await;
+        assert!(!parent.is_raised() && !sibling.is_raised());
+    }
+
+    #[tokio::test]
+    async fn parent_interrupts_every_generation_even_after_the_one_between_is_dropped() {
+        let (canceller, parent) = cancellation();
+        let (hand, child) = parent.child();
+        let (_hand, grandchild) = child.child();
+        drop((hand, child));
+        assert!(!grandchild.is_raised());
+        canceller.cancel();
+        grandchild.raised().await;
+        assert!(grandchild.is_raised());
+    }
+
+    #[test]
+    fn child_of_what_was_interrupted_is_born_interrupted() {
+        let (canceller, parent) = cancellation();
+        canceller.cancel();
+        assert!(parent.child().1.is_raised());
     }
 }
