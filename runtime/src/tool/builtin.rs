@@ -7,7 +7,7 @@ use super::bash::{self, Bash};
 use super::file_tool::FileTool;
 use super::path::PATH_LEN_BYTES_MAX;
 use super::shell::Shell;
-use super::spec::{Concurrency, Resource, ToolSpec};
+use super::spec::{Concurrency, Loading, Resource, ToolSpec};
 use super::{Tool, edit, glob, grep, list, read, write};
 
 /// Longest text of a file in one argument. Escaped as JSON it may take twice that, which still fits a call.
@@ -19,6 +19,14 @@ const COMMAND_LEN_BYTES_MAX: usize = 64 << 10;
 const PATTERN_LEN_BYTES_MAX: usize = 4096;
 const TASK_LEN_BYTES_MAX: usize = 32 << 10;
 const NAME_LEN_BYTES_MAX: usize = 64;
+/// Longest question to a person: what fits a screen.
+const PERSON_QUESTION_LEN_BYTES_MAX: usize = 4 << 10;
+const ITEMS_LEN_BYTES_MAX: usize = 8 << 10;
+/// As in authority-v1 §7.4.
+const URL_LEN_BYTES_MAX: usize = 2048;
+const BRANCH_LEN_BYTES_MAX: usize = 128;
+/// Longest id of a job; the runtime gives them out.
+const JOB_LEN_BYTES_MAX: usize = 16;
 
 /// Longest result of a search or listing.
 const LINES_LIMIT_BYTES: usize = 32 << 10;
@@ -44,6 +52,16 @@ const fn possibly_empty(name: &'static str, description: &'static str, len_bytes
 const PATH: Parameter = required("path", "Relative to the workspace, or absolute.", PATH_LEN_BYTES_MAX);
 const PATH_RESOURCE: Resource = Resource::Path { argument: "path" };
 
+const COMMAND: Parameter = required("command", "The command.", COMMAND_LEN_BYTES_MAX);
+const COMMAND_RESOURCE: Resource = Resource::Command { argument: "command" };
+/// A command can do whatever the machine can.
+const COMMAND_EFFECTS: Effects = Effects::READ
+    .union(Effects::WRITE)
+    .union(Effects::EXECUTE)
+    .union(Effects::NETWORK);
+
+const JOB: Parameter = required("job", "The id that bash_start gave.", JOB_LEN_BYTES_MAX);
+
 /// `read`: the content of a text file.
 pub static READ: ToolSpec = ToolSpec {
     name: "read",
@@ -52,6 +70,7 @@ pub static READ: ToolSpec = ToolSpec {
     effects: Effects::READ,
     concurrency: Concurrency::ReadOnly,
     resource: PATH_RESOURCE,
+    loading: Loading::Eager,
     result_limit_bytes: 128 << 10,
 };
 
@@ -63,6 +82,7 @@ pub static LIST: ToolSpec = ToolSpec {
     effects: Effects::READ,
     concurrency: Concurrency::ReadOnly,
     resource: PATH_RESOURCE,
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -79,6 +99,7 @@ pub static GLOB: ToolSpec = ToolSpec {
     effects: Effects::READ,
     concurrency: Concurrency::ReadOnly,
     resource: Resource::Workspace,
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -94,6 +115,7 @@ pub static GREP: ToolSpec = ToolSpec {
     effects: Effects::READ,
     concurrency: Concurrency::ReadOnly,
     resource: PATH_RESOURCE,
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -108,6 +130,7 @@ pub static WRITE: ToolSpec = ToolSpec {
     effects: Effects::WRITE,
     concurrency: Concurrency::Exclusive,
     resource: PATH_RESOURCE,
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -127,6 +150,7 @@ pub static EDIT: ToolSpec = ToolSpec {
     effects: Effects::READ.union(Effects::WRITE),
     concurrency: Concurrency::Exclusive,
     resource: PATH_RESOURCE,
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -135,13 +159,11 @@ pub static BASH: ToolSpec = ToolSpec {
     name: "bash",
     description: "Runs a shell command in the workspace, for at most 120 seconds, without input. Nothing of it goes on \
                   afterwards.",
-    parameters: &[required("command", "The command.", COMMAND_LEN_BYTES_MAX)],
-    effects: Effects::READ
-        .union(Effects::WRITE)
-        .union(Effects::EXECUTE)
-        .union(Effects::NETWORK),
+    parameters: &[COMMAND],
+    effects: COMMAND_EFFECTS,
     concurrency: Concurrency::Exclusive,
-    resource: Resource::Command { argument: "command" },
+    resource: COMMAND_RESOURCE,
+    loading: Loading::Eager,
     result_limit_bytes: 64 << 10,
 };
 
@@ -149,19 +171,20 @@ pub static BASH: ToolSpec = ToolSpec {
 pub static AGENT: ToolSpec = ToolSpec {
     name: "agent",
     description: "Gives a task to a new agent with an identity and a narrower grant of its own, and waits for its \
-                  report.",
+                  report. Several calls in one answer run side by side.",
     parameters: &[
         required(
             "type",
-            "The type of agent, which says what it may do: explore only reads.",
+            "explore or plan (read only), verify (also runs commands), or general (what you may, except agents).",
             NAME_LEN_BYTES_MAX,
         ),
         required("name", "What to call it.", NAME_LEN_BYTES_MAX),
         required("task", "What it is to do, and what to report.", TASK_LEN_BYTES_MAX),
     ],
     effects: Effects::DELEGATE,
-    concurrency: Concurrency::Exclusive,
+    concurrency: Concurrency::Delegation,
     resource: Resource::AgentType { argument: "type" },
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -177,6 +200,122 @@ pub static ADVISOR: ToolSpec = ToolSpec {
     effects: Effects::CONSULT,
     concurrency: Concurrency::Exclusive,
     resource: Resource::Advisor,
+    loading: Loading::Eager,
+    result_limit_bytes: LINES_LIMIT_BYTES,
+};
+
+/// `web_fetch`: the text at a web address.
+pub static WEB_FETCH: ToolSpec = ToolSpec {
+    name: "web_fetch",
+    description: "Gets the text at a web address, from a host that your grant names.",
+    parameters: &[required(
+        "url",
+        "http:// or https://, a host in lower case, no fragment, no . or .. in the path; anything but visible ASCII \
+         percent-encoded.",
+        URL_LEN_BYTES_MAX,
+    )],
+    effects: Effects::READ.union(Effects::NETWORK),
+    concurrency: Concurrency::ReadOnly,
+    resource: Resource::Url { argument: "url" },
+    loading: Loading::Deferred,
+    result_limit_bytes: 64 << 10,
+};
+
+/// `bash_start`: a shell command that goes on by itself.
+pub static BASH_START: ToolSpec = ToolSpec {
+    name: "bash_start",
+    description: "Starts a shell command in the workspace, without input, and gives the id of the job at once. It goes on \
+                  until it ends, bash_stop stops it, or the run ends.",
+    parameters: &[COMMAND],
+    effects: COMMAND_EFFECTS,
+    concurrency: Concurrency::Exclusive,
+    resource: COMMAND_RESOURCE,
+    loading: Loading::Deferred,
+    result_limit_bytes: LINES_LIMIT_BYTES,
+};
+
+/// `bash_read`: what a started command has written.
+pub static BASH_READ: ToolSpec = ToolSpec {
+    name: "bash_read",
+    description: "Gives what a job has written since it was last read, and whether it still runs.",
+    parameters: &[JOB],
+    effects: Effects::READ,
+    concurrency: Concurrency::ReadOnly,
+    resource: Resource::Session,
+    loading: Loading::Deferred,
+    result_limit_bytes: 64 << 10,
+};
+
+/// `bash_stop`: the end of a started command.
+pub static BASH_STOP: ToolSpec = ToolSpec {
+    name: "bash_stop",
+    description: "Stops a job with every process it started, and gives the rest of what it wrote.",
+    parameters: &[JOB],
+    effects: Effects::EXECUTE,
+    concurrency: Concurrency::Exclusive,
+    resource: Resource::Session,
+    loading: Loading::Deferred,
+    result_limit_bytes: 64 << 10,
+};
+
+/// `merge`: the work of a subagent into the workspace. Run by the session.
+pub static MERGE: ToolSpec = ToolSpec {
+    name: "merge",
+    description: "Merges the branch of a subagent that worked in a work tree of its own into the workspace. A merge with \
+                  conflicts changes nothing and names them.",
+    parameters: &[required(
+        "branch",
+        "The branch, as the subagent's report names it.",
+        BRANCH_LEN_BYTES_MAX,
+    )],
+    effects: Effects::READ.union(Effects::WRITE).union(Effects::EXECUTE),
+    concurrency: Concurrency::Exclusive,
+    resource: Resource::Workspace,
+    loading: Loading::Deferred,
+    result_limit_bytes: LINES_LIMIT_BYTES,
+};
+
+/// `todo`: the agent's list of steps.
+pub static TODO: ToolSpec = ToolSpec {
+    name: "todo",
+    description: "Replaces your list of steps, for work of three steps or more. One step is in hand at a time.",
+    parameters: &[possibly_empty(
+        "items",
+        "The whole list, one step a line: [ ] open, [>] in hand, [x] done.",
+        ITEMS_LEN_BYTES_MAX,
+    )],
+    effects: Effects::NONE,
+    concurrency: Concurrency::Exclusive,
+    resource: Resource::Session,
+    loading: Loading::Eager,
+    result_limit_bytes: LINES_LIMIT_BYTES,
+};
+
+/// `ask_user`: a question to the person who started the run.
+pub static ASK_USER: ToolSpec = ToolSpec {
+    name: "ask_user",
+    description: "Asks the person a question that only they can answer, and waits for the answer. Nobody may be there.",
+    parameters: &[required(
+        "question",
+        "One question, with the choices there are.",
+        PERSON_QUESTION_LEN_BYTES_MAX,
+    )],
+    effects: Effects::CONSULT,
+    concurrency: Concurrency::Exclusive,
+    resource: Resource::Session,
+    loading: Loading::Eager,
+    result_limit_bytes: LINES_LIMIT_BYTES,
+};
+
+/// `tool_schema`: the whole declaration of a deferred tool.
+pub static TOOL_SCHEMA: ToolSpec = ToolSpec {
+    name: "tool_schema",
+    description: "Gives description and arguments of a tool that is offered by name only. Ask before its first use.",
+    parameters: &[required("tool", "Its name.", NAME_LEN_BYTES_MAX)],
+    effects: Effects::NONE,
+    concurrency: Concurrency::ReadOnly,
+    resource: Resource::Session,
+    loading: Loading::Eager,
     result_limit_bytes: LINES_LIMIT_BYTES,
 };
 
@@ -233,133 +372,5 @@ impl Toolbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::error::Error;
-
-    use countersign_identity::jcs;
-    use countersign_schemas::digest::Digest;
-    use countersign_verifier::projection::{TOOLS, ToolKind};
-    use serde_json::{Map, Value, json};
-
-    use super::*;
-    use crate::tool::spec::toolset_digest;
-    use crate::tool::{ArgumentError, Arguments};
-
-    /// Arguments with the name of each parameter as its value.
-    fn arguments(spec: &ToolSpec) -> Map<String, Value> {
-        spec.parameters
-            .iter()
-            .map(|parameter| (parameter.name.to_owned(), json!(parameter.name)))
-            .collect()
-    }
-
-    fn parse(spec: &ToolSpec, object: Map<String, Value>) -> Result<(), ArgumentError> {
-        spec.parse(Arguments::from_object(object)?.as_bytes()).map(drop)
-    }
-
-    #[test]
-    fn table_is_that_of_the_law() {
-        let resource = |kind| match kind {
-            ToolKind::File => Resource::Path { argument: "path" },
-            ToolKind::Workspace => Resource::Workspace,
-            ToolKind::Command => Resource::Command { argument: "command" },
-            ToolKind::Delegate => Resource::AgentType { argument: "type" },
-            ToolKind::Consult => Resource::Advisor,
-        };
-        assert_eq!(BUILTIN.len(), TOOLS.len());
-        for (spec, law) in BUILTIN.iter().zip(&TOOLS) {
-            let arguments: Vec<_> = spec.parameters.iter().map(|parameter| parameter.name).collect();
-            assert_eq!(
-                (spec.name, spec.effects, arguments.as_slice()),
-                (law.name, law.effects, law.arguments)
-            );
-            assert_eq!(spec.resource, resource(law.kind), "{}", spec.name);
-        }
-    }
-
-    #[test]
-    fn every_tool_but_those_of_the_session_can_run() -> Result<(), std::io::Error> {
-        let tools = Toolbox::new(Shell::find([])?);
-        let runnable: Vec<_> = BUILTIN.iter().filter(|spec| tools.find(spec.name).is_some()).collect();
-        assert_eq!(runnable.len(), 7);
-        assert!(tools.find("agent").is_none() && tools.find("advisor").is_none() && tools.find("Read").is_none());
-        Ok(())
-    }
-
-    #[test]
-    fn each_argument_is_needed_text_and_bounded() -> Result<(), Box<dyn Error>> {
-        for spec in BUILTIN {
-            parse(spec, arguments(spec))?;
-            for parameter in spec.parameters {
-                let with = |value: Value| {
-                    let mut changed = arguments(spec);
-                    changed.insert(parameter.name.to_owned(), value);
-                    parse(spec, changed)
-                };
-                let mut without = arguments(spec);
-                without.remove(parameter.name);
-                assert!(matches!(parse(spec, without), Err(ArgumentError::Missing { .. })));
-                assert!(matches!(with(json!(["x"])), Err(ArgumentError::NotText { .. })));
-                let long = "x".repeat(parameter.len_bytes_max + 1);
-                assert!(matches!(with(json!(long)), Err(ArgumentError::MemberTooLong { .. })));
-                assert_eq!(with(json!("")).is_err(), parameter.emptiness == Emptiness::Refused);
-            }
-            let mut more = arguments(spec);
-            more.insert("timeout".to_owned(), json!("1"));
-            assert!(matches!(parse(spec, more), Err(ArgumentError::Unknown { .. })));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn descriptor_says_everything() {
-        let expected = json!({
-            "schema": "countersign.tool/v1",
-            "name": "list",
-            "description": LIST.description,
-            "input_schema": {
-                "type": "object",
-                "properties": {
-                    "path": {
-                        "type": "string",
-                        "description": "Relative to the workspace, or absolute.",
-                        "minLength": 1,
-                        "maxLength": 4096,
-                    },
-                },
-                "required": ["path"],
-                "additionalProperties": false,
-            },
-            "effects": ["read"],
-            "concurrency": "read-only",
-            "resource": { "kind": "path", "argument": "path" },
-            "result_limit_bytes": 32768,
-        });
-        assert_eq!(LIST.descriptor_json(), expected);
-    }
-
-    #[test]
-    fn digests_tell_tools_and_toolsets_apart() {
-        let digests: HashSet<_> = BUILTIN.iter().map(|spec| spec.digest()).collect();
-        assert_eq!(digests.len(), BUILTIN.len());
-        let wider = ToolSpec {
-            effects: Effects::READ.union(Effects::NETWORK),
-            ..READ.clone()
-        };
-        assert_ne!(wider.digest(), READ.digest());
-        assert_ne!(toolset_digest([&READ, &LIST]), toolset_digest([&LIST, &READ]));
-        assert_ne!(toolset_digest([&READ]), READ.digest());
-    }
-
-    #[test]
-    fn digest_is_sha_256_over_the_canonical_descriptor() -> Result<(), Box<dyn Error>> {
-        let canonical = String::from_utf8(jcs::canonicalize(&READ.descriptor_json())?)?;
-        assert!(
-            canonical.starts_with(r#"{"concurrency":"read-only","description":"#),
-            "{canonical}"
-        );
-        assert_eq!(READ.digest(), Digest::sha256(canonical.as_bytes()));
-        Ok(())
-    }
-}
+#[path = "builtin_tests.rs"]
+mod tests;

@@ -40,7 +40,10 @@ use countersign_schemas::number::Millis;
 use crate::gate::Permit;
 
 pub use arguments::{ArgumentError, Arguments, Emptiness, Members, Parameter};
-pub use builtin::{ADVISOR, AGENT, BASH, BUILTIN, EDIT, GLOB, GREP, LIST, READ, Toolbox, WRITE};
+pub use builtin::{
+    ADVISOR, AGENT, ASK_USER, BASH, BASH_READ, BASH_START, BASH_STOP, BUILTIN, EDIT, GLOB, GREP, LIST, MERGE, READ, TODO,
+    TOOL_SCHEMA, Toolbox, WEB_FETCH, WRITE,
+};
 pub use cancel::{Cancel, Canceller, cancellation};
 pub use error::{EditError, ToolError};
 pub use open::FileError;
@@ -48,7 +51,7 @@ pub use path::{PathError, Resolved, resolve};
 pub use person::{Nobody, Person};
 pub use read_log::ReadLog;
 pub use shell::Shell;
-pub use spec::{Concurrency, Resource, ToolSpec, toolset_digest};
+pub use spec::{Concurrency, Loading, Resource, ToolSpec, toolset_digest};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

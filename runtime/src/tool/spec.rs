@@ -22,7 +22,9 @@ pub struct ToolSpec {
     pub concurrency: Concurrency,
     /// What policy judges a call by.
     pub resource: Resource,
-    /// Longest result in bytes; what is cut off is named in the result.
+    /// Whether the model is given its whole declaration from the start.
+    pub loading: Loading,
+    /// Longest result in bytes that the model is shown whole.
     pub result_limit_bytes: usize,
 }
 
@@ -31,8 +33,43 @@ pub struct ToolSpec {
 pub enum Concurrency {
     /// Beside other read-only calls.
     ReadOnly,
+    /// Beside other delegations: each child has a grant, a context and, if it writes, a work tree of its own.
+    Delegation,
     /// Alone.
     Exclusive,
+}
+
+impl Concurrency {
+    /// Its word in a descriptor.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::Delegation => "delegation",
+            Self::Exclusive => "exclusive",
+        }
+    }
+}
+
+/// How much of a declaration stands in every request to a model. It never changes within a run, so that each request
+/// begins with the bytes of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loading {
+    /// Name, description and schema.
+    Eager,
+    /// Name, one line and a schema that takes anything; `tool_schema` gives the rest on demand.
+    Deferred,
+}
+
+impl Loading {
+    /// Its word in a descriptor.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Deferred => "deferred",
+        }
+    }
 }
 
 /// Where the resource of a call is found in its arguments (authority-v1 §7, step 4).
@@ -57,6 +94,13 @@ pub enum Resource {
     },
     /// The advisor.
     Advisor,
+    /// The web address in this argument.
+    Url {
+        /// Name of the argument.
+        argument: &'static str,
+    },
+    /// The tool itself: it touches nothing but the session that offers it.
+    Session,
 }
 
 impl ToolSpec {
@@ -89,11 +133,9 @@ impl ToolSpec {
             "description": self.description,
             "input_schema": self.input_schema(),
             "effects": self.effects.words().collect::<Vec<_>>(),
-            "concurrency": match self.concurrency {
-                Concurrency::ReadOnly => "read-only",
-                Concurrency::Exclusive => "exclusive",
-            },
+            "concurrency": self.concurrency.word(),
             "resource": resource_json(self.resource),
+            "loading": self.loading.word(),
             "result_limit_bytes": self.result_limit_bytes,
         })
     }
@@ -137,5 +179,7 @@ fn resource_json(resource: Resource) -> Value {
         Resource::Command { argument } => json!({ "kind": "command", "argument": argument }),
         Resource::AgentType { argument } => json!({ "kind": "agent-type", "argument": argument }),
         Resource::Advisor => json!({ "kind": "advisor" }),
+        Resource::Url { argument } => json!({ "kind": "url", "argument": argument }),
+        Resource::Session => json!({ "kind": "session" }),
     }
 }

@@ -16,6 +16,8 @@ use crate::text::Name;
 pub struct Effects(u64);
 
 impl Effects {
+    /// Touches nothing.
+    pub const NONE: Self = Self(0);
     /// Reads files.
     pub const READ: Self = Self(1);
     /// Changes files.
