@@ -1,27 +1,48 @@
-//! What a model answered, in the one form that a ledger keeps (authority-v1 §5.6).
+//! What a model answered, in the one form that a ledger keeps (session-v1 §3, authority-v1 §5.6).
 
-use countersign_identity::jcs::{self, JcsError};
-use countersign_schemas::body::{AdviceRelation, Tokens};
+use countersign_identity::jcs;
+use countersign_schemas::body::Tokens;
+use countersign_schemas::number::Count;
 use countersign_schemas::text::Name;
-use serde_json::{Map, Value, json};
-use thiserror::Error;
+use serde_json::{Value, json};
 
-use crate::tool::{ArgumentError, Arguments};
-
-/// Longest reason an agent may give for what it did with advice.
-pub const REASON_LEN_BYTES_MAX: usize = 2048;
+use super::call::{MalformedCall, ToolCall};
 
 /// A complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelAnswer {
-    /// What it said; may be empty.
-    pub text: String,
-    /// The calls it proposes, in its order.
-    pub calls: Vec<ToolCall>,
-    /// Tokens used.
+    /// What it consists of, in the provider's order.
+    pub parts: Vec<Part>,
+    /// Advice that the provider had given by a model of its own while this answer was made, in order.
+    pub advice: Vec<ProviderAdvice>,
+    /// Tokens used, those of [`Self::advice`] apart.
     pub usage: Tokens,
     /// Why it stopped there.
     pub end: End,
+    /// What went wrong before it could be had.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A call it proposes.
+    Call(ToolCall),
+    /// A call that cannot be recorded, so nobody can be asked whether it may be made.
+    Malformed(MalformedCall),
+    /// Something only the provider understands, such as a sealed thought. It is sent back as it came.
+    Opaque(Opaque),
+}
+
+/// A block of a provider's own, kept to be sent back unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opaque {
+    /// Whose form it has; an adapter sends back only blocks of its own format.
+    pub format: &'static str,
+    /// The block, JSON text.
+    pub block: String,
 }
 
 /// Why an answer stopped where it did.
@@ -37,208 +58,237 @@ pub enum End {
     Refused,
 }
 
-impl ModelAnswer {
-    /// The answer as JSON, `countersign.answer/v1`.
+impl End {
+    /// The word in `countersign.answer/v1`.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "schema": "countersign.answer/v1",
-            "text": self.text,
-            "calls": self.calls.iter().map(ToolCall::to_json).collect::<Vec<_>>(),
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Calls => "calls",
+            Self::Length => "length",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// An attempt that failed before the answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What went wrong.
+    pub problem: String,
+    /// How long was waited before the next attempt, in milliseconds.
+    pub waited_ms: u64,
+}
+
+/// Advice a provider had given on its side: it happened within the answer, before anybody here could be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderAdvice {
+    /// The consultation as a call of the tool `advisor`, so that it is requested and decided like any other.
+    pub call: ToolCall,
+    /// The model that advised, if the provider says.
+    pub model: Option<Name>,
+    /// What it said.
+    pub content: AdviceContent,
+    /// The tokens it used.
+    pub usage: Tokens,
+}
+
+/// What advice consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdviceContent {
+    /// Words everybody can read.
+    Readable(String),
+    /// Ciphertext that only the provider can read.
+    Opaque(Vec<u8>),
+    /// None: the advisor failed, in the provider's words.
+    Failed(String),
+}
+
+impl ModelAnswer {
+    /// All its words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let texts = self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// The calls it proposes, in its order, those that cannot be recorded left out.
+    pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Call(call) => Some(call),
+            _ => None,
         })
+    }
+
+    /// The answer as JSON, `countersign.answer/v1`. Every text but the arguments of calls passes through `redact`.
+    #[must_use]
+    pub fn to_json(&self, redact: &dyn Fn(&str) -> String) -> Value {
+        let consulted = self.advice.iter().map(|advice| {
+            let mut call = advice.call.to_json();
+            call["provider_side"] = true.into();
+            call
+        });
+        let calls: Vec<Value> = consulted.chain(self.calls().map(ToolCall::to_json)).collect();
+        let mut document = json!({
+            "schema": "countersign.answer/v1",
+            "text": redact(&self.text()),
+            "calls": calls,
+            "end": self.end.as_str(),
+        });
+        let mut add = |member: &str, values: Vec<Value>| {
+            if !values.is_empty() {
+                document[member] = values.into();
+            }
+        };
+        add("malformed", self.malformed(redact));
+        add("opaque", self.opaque(redact));
+        add(
+            "attempts",
+            self.attempts.iter().map(|attempt| attempt.to_json(redact)).collect(),
+        );
+        document
+    }
+
+    fn malformed(&self, redact: &dyn Fn(&str) -> String) -> Vec<Value> {
+        let malformed = self.parts.iter().filter_map(|part| match part {
+            Part::Malformed(call) => Some(call),
+            _ => None,
+        });
+        malformed
+            .map(|call| {
+                let raw = redact(&call.raw);
+                MalformedCall { raw, ..call.clone() }.to_json()
+            })
+            .collect()
+    }
+
+    fn opaque(&self, redact: &dyn Fn(&str) -> String) -> Vec<Value> {
+        let opaque = self.parts.iter().enumerate().filter_map(|(at, part)| match part {
+            Part::Opaque(opaque) => Some((at, opaque)),
+            _ => None,
+        });
+        opaque
+            .map(|(at, opaque)| json!({ "at": at, "format": opaque.format, "block": redact(&opaque.block) }))
+            .collect()
     }
 
     /// The bytes `model.answered` commits to: [`Self::to_json`] in JCS form.
     #[must_use]
-    pub fn payload(&self) -> Vec<u8> {
-        jcs::canonicalize(&self.to_json()).expect("texts and checked arguments have a JCS form")
+    pub fn payload(&self, redact: &dyn Fn(&str) -> String) -> Vec<u8> {
+        jcs::canonicalize(&self.to_json(redact)).expect("texts, small integers and checked arguments have a JCS form")
     }
 }
 
-/// A call as a model proposes it. It fits into an answer, but not necessarily any tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolCall {
-    tool: Name,
-    object: Map<String, Value>,
-    arguments: Arguments,
-    advice: Option<AdviceStatement>,
-}
-
-/// What an agent says it did with the advice it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdviceStatement {
-    /// Followed or overridden.
-    pub relation: AdviceRelation,
-    /// Why, in its words: 1 to [`REASON_LEN_BYTES_MAX`] bytes.
-    pub reason: String,
-}
-
-impl ToolCall {
-    /// Checks that the call can be recorded.
-    ///
-    /// # Errors
-    /// [`CallError`] names what cannot.
-    pub fn new(tool: &str, arguments: Map<String, Value>, advice: Option<AdviceStatement>) -> Result<Self, CallError> {
-        let tool = Name::new(tool).map_err(|_| CallError::Tool {
-            tool: tool.chars().take(64).collect(),
-        })?;
-        // As deep as they will stand in the answer: object, array of calls, call.
-        let nested = jcs::canonicalize(&json!([[[arguments]]])).map_err(CallError::Nesting)?;
-        jcs::parse_canonical_within(&nested, nested.len()).map_err(CallError::Nesting)?;
-        if let Some(len) = advice.as_ref().map(|advice| advice.reason.len())
-            && !(1..=REASON_LEN_BYTES_MAX).contains(&len)
-        {
-            return Err(CallError::Reason { len });
-        }
-        Ok(Self {
-            tool,
-            arguments: Arguments::from_object(arguments.clone())?,
-            object: arguments,
-            advice,
-        })
-    }
-
-    /// The tool it names.
-    #[must_use]
-    pub fn tool(&self) -> &Name {
-        &self.tool
-    }
-
-    /// The argument bytes that are requested, decided and run.
-    #[must_use]
-    pub fn arguments(&self) -> &Arguments {
-        &self.arguments
-    }
-
-    /// What it says about advice.
-    #[must_use]
-    pub fn advice(&self) -> Option<&AdviceStatement> {
-        self.advice.as_ref()
-    }
-
-    /// The call as JSON: `tool`, `arguments`, and `advice` if it says something about it.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut call = json!({ "tool": self.tool.as_str(), "arguments": self.object });
-        if let Some(advice) = &self.advice {
-            call["advice"] = json!({ "relation": advice.relation.as_str(), "reason": advice.reason });
-        }
-        call
+impl Attempt {
+    fn to_json(&self, redact: &dyn Fn(&str) -> String) -> Value {
+        json!({ "problem": redact(&self.problem), "waited_ms": Count::clamped(self.waited_ms).get() })
     }
 }
 
-/// Why a proposed call cannot be recorded.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// The tool's name is no `name` of statement-v1.
-    #[error("{tool:?} is not the name of a tool")]
-    Tool {
-        /// Its first 64 characters.
-        tool: String,
-    },
-    /// The arguments hold a number that is no integer, or nest too deep.
-    #[error("the arguments cannot be recorded")]
-    Nesting(#[source] JcsError),
-    /// The arguments are too long.
-    #[error(transparent)]
-    Arguments(#[from] ArgumentError),
-    /// No reason, or too long a one.
-    #[error("the reason has {len} bytes, allowed are 1 to {REASON_LEN_BYTES_MAX}")]
-    Reason {
-        /// Bytes given.
-        len: usize,
-    },
+/// No tokens at all.
+#[must_use]
+pub const fn no_tokens() -> Tokens {
+    Tokens {
+        input: Count::ZERO,
+        output: Count::ZERO,
+        cache_write: Count::ZERO,
+        cache_read: Count::ZERO,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::call::tests::object;
+    use super::super::call::{AdviceStatement, CallId};
     use super::*;
+    use countersign_schemas::body::AdviceRelation;
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-    fn object(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap_or_default()
+    fn plain(text: &str) -> String {
+        text.to_owned()
     }
 
-    fn nested(depth: usize) -> Map<String, Value> {
-        let value = (0..depth).fold(json!(1), |value, _| json!([value]));
-        object(json!({ "x": value }))
-    }
-
-    fn advice(reason: &str) -> Option<AdviceStatement> {
-        Some(AdviceStatement {
-            relation: AdviceRelation::Followed,
-            reason: reason.to_owned(),
-        })
+    fn answer(parts: Vec<Part>) -> ModelAnswer {
+        ModelAnswer {
+            parts,
+            advice: Vec::new(),
+            usage: no_tokens(),
+            end: End::Calls,
+            attempts: Vec::new(),
+        }
     }
 
     #[test]
     fn payload_is_the_document_of_authority_v1() -> TestResult {
-        let calls = vec![
-            ToolCall::new("list", object(json!({"path": "."})), None)?,
-            ToolCall::new("edit", object(json!({})), advice("small"))?,
+        let advice = AdviceStatement {
+            relation: AdviceRelation::Followed,
+            reason: "small".to_owned(),
+        };
+        let list = ToolCall::new(CallId::numbered(1, 1), "list", object(json!({"path": "."})), None)?;
+        let edit = ToolCall::new(CallId::numbered(1, 2), "edit", object(json!({})), Some(advice))?;
+        let parts = vec![
+            Part::Text("I look first.".to_owned()),
+            Part::Call(list),
+            Part::Call(edit),
         ];
-        let none = countersign_schemas::number::Count::ZERO;
-        let usage = Tokens {
-            input: none,
-            output: none,
-            cache_write: none,
-            cache_read: none,
-        };
-        let answer = ModelAnswer {
-            text: "I look first.".to_owned(),
-            calls,
-            usage,
-            end: End::Calls,
-        };
         let expected = concat!(
-            r#"{"calls":[{"arguments":{"path":"."},"tool":"list"},"#,
-            r#"{"advice":{"reason":"small","relation":"followed"},"arguments":{},"tool":"edit"}],"#,
-            r#""schema":"countersign.answer/v1","text":"I look first."}"#,
+            r#"{"calls":[{"arguments":{"path":"."},"id":"call_1_1","tool":"list"},"#,
+            r#"{"advice":{"reason":"small","relation":"followed"},"arguments":{},"id":"call_1_2","tool":"edit"}],"#,
+            r#""end":"calls","schema":"countersign.answer/v1","text":"I look first."}"#,
         );
-        assert_eq!(String::from_utf8(answer.payload())?, expected);
-        assert_eq!(answer.calls[0].arguments().as_bytes(), br#"{"path":"."}"#);
+        assert_eq!(String::from_utf8(answer(parts).payload(&plain))?, expected);
         Ok(())
     }
 
     #[test]
-    fn deepest_arguments_still_fit_into_the_answer() -> TestResult {
-        let call = ToolCall::new("x", nested(28), None)?;
-        let document = json!({ "calls": [call.to_json()] });
-        jcs::parse_canonical(&jcs::canonicalize(&document)?)?;
-        assert!(matches!(
-            ToolCall::new("x", nested(29), None),
-            Err(CallError::Nesting(_))
-        ));
+    fn everything_but_arguments_is_redacted() -> TestResult {
+        let arguments = object(json!({"command": "echo secret"}));
+        let mut said = answer(vec![
+            Part::Opaque(Opaque {
+                format: "anthropic",
+                block: r#"{"thinking":"secret"}"#.to_owned(),
+            }),
+            Part::Text("the secret".to_owned()),
+            Part::Call(ToolCall::new(CallId::numbered(1, 1), "bash", arguments, None)?),
+            Part::Malformed(MalformedCall {
+                id: CallId::numbered(1, 2),
+                tool: "bash".to_owned(),
+                raw: "{secret".to_owned(),
+                problem: "not closed".to_owned(),
+            }),
+        ]);
+        said.attempts.push(Attempt {
+            problem: "529 secret".to_owned(),
+            waited_ms: 7,
+        });
+        let document = said.to_json(&|text| text.replace("secret", "[x]"));
+        assert_eq!(document.to_string().matches("secret").count(), 1, "{document}");
+        assert_eq!(document["calls"][0]["arguments"]["command"], "echo secret");
+        assert_eq!(document["opaque"][0]["at"], 0);
         Ok(())
     }
 
     #[test]
-    fn what_cannot_be_recorded_is_refused() {
-        let refused = |tool: &str, arguments, advice| ToolCall::new(tool, object(arguments), advice).err();
-        for tool in ["", "two words", "b\u{e4}sh", "x".repeat(65).as_str()] {
-            assert!(
-                matches!(refused(tool, json!({}), None), Some(CallError::Tool { .. })),
-                "{tool}"
-            );
-        }
-        for number in [json!(1.5), json!(u64::MAX), json!(-9_007_199_254_740_992_i64)] {
-            assert!(
-                matches!(refused("x", json!({ "n": number }), None), Some(CallError::Nesting(_))),
-                "{number}"
-            );
-        }
-        let long = json!({"content": "x".repeat(1 << 20)});
-        assert!(matches!(refused("write", long, None), Some(CallError::Arguments(_))));
-        assert!(matches!(
-            refused("x", json!({}), advice("")),
-            Some(CallError::Reason { len: 0 })
-        ));
-        let long = advice(&"x".repeat(REASON_LEN_BYTES_MAX + 1));
-        assert!(matches!(
-            refused("x", json!({}), long),
-            Some(CallError::Reason { len: 2049 })
-        ));
+    fn consultations_of_the_provider_are_calls_of_the_answer() -> TestResult {
+        let mut said = answer(vec![Part::Text("so".to_owned())]);
+        said.advice.push(ProviderAdvice {
+            call: ToolCall::new(
+                CallId::numbered(0, 0),
+                "advisor",
+                object(json!({"question": "?"})),
+                None,
+            )?,
+            model: None,
+            content: AdviceContent::Readable("patch".to_owned()),
+            usage: no_tokens(),
+        });
+        let document = said.to_json(&plain);
+        assert_eq!(document["calls"][0]["tool"], "advisor");
+        assert_eq!(document["calls"][0]["provider_side"], true);
+        Ok(())
     }
 }

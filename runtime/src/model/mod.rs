@@ -4,7 +4,9 @@
 //! what was answered whatever the provider. Which tools exist and whether a proposed call may run is not decided here.
 
 mod answer;
+mod call;
 mod choice;
+mod offer;
 mod request;
 mod script;
 mod scripted;
@@ -16,9 +18,13 @@ use thiserror::Error;
 
 use crate::tool::BoxFuture;
 
-pub use answer::{AdviceStatement, CallError, End, ModelAnswer, REASON_LEN_BYTES_MAX, ToolCall};
+pub use answer::{AdviceContent, Attempt, End, ModelAnswer, Opaque, Part, ProviderAdvice, no_tokens};
+pub use call::{
+    AdviceStatement, CALL_ID_LEN_BYTES_MAX, CallError, CallId, MalformedCall, REASON_LEN_BYTES_MAX, ToolCall,
+};
 pub use choice::{ModelChoice, ModelChoiceError, parse_model};
-pub use request::{CallResult, Message, ModelRequest};
+pub use offer::Offer;
+pub use request::{CallResult, Message, ModelRequest, System};
 pub use script::{SCRIPT_LEN_BYTES_MAX, Script, ScriptError, TurnProblem};
 pub use scripted::ScriptedModel;
 
@@ -36,7 +42,7 @@ pub trait Model: Send + Sync {
     /// [`ModelError`]; [`ModelError::outcome`] is what `model.answered` then states.
     fn answer<'a>(
         &'a self,
-        request: &'a ModelRequest,
+        request: &'a ModelRequest<'a>,
         events: EventSink<'a>,
     ) -> BoxFuture<'a, Result<ModelAnswer, ModelError>>;
 }
@@ -52,6 +58,11 @@ pub enum ModelEvent {
     Text(String),
     /// A call is complete.
     Call(ToolCall),
+    /// The attempt failed and another follows: what came in so far is no part of the answer.
+    Restarted {
+        /// What went wrong, and what is done about it.
+        reason: String,
+    },
     /// The answer is complete.
     Ended(End),
 }
@@ -76,6 +87,12 @@ pub enum ModelError {
         /// How many turns it had.
         turns: usize,
     },
+    /// What came back is no answer by the rules of its provider.
+    #[error("the model's answer is not well formed: {problem}")]
+    Protocol {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The provider, or a script in its place, says that it failed.
     #[error("the model failed: {text}")]
     Failed {
@@ -89,7 +106,9 @@ impl ModelError {
     #[must_use]
     pub fn outcome(&self) -> AnswerOutcome {
         match self {
-            Self::UnknownAgent { .. } | Self::ScriptExhausted { .. } | Self::Failed { .. } => AnswerOutcome::Error,
+            Self::UnknownAgent { .. } | Self::ScriptExhausted { .. } | Self::Protocol { .. } | Self::Failed { .. } => {
+                AnswerOutcome::Error
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::answer::{AdviceStatement, CallError, ToolCall};
+use super::call::{AdviceStatement, CallError, CallId, ToolCall};
 use super::strict_json;
 
 /// Largest script.
@@ -137,7 +137,7 @@ fn agent(name: String, turns: Vec<Value>) -> Result<(String, Vec<Turn>), ScriptE
         return Err(ScriptError::NoTurns { agent: name });
     }
     let located = |(index, value)| {
-        turn(value).map_err(|problem| ScriptError::Turn {
+        turn(index + 1, value).map_err(|problem| ScriptError::Turn {
             agent: name.clone(),
             turn: index + 1,
             problem,
@@ -147,7 +147,7 @@ fn agent(name: String, turns: Vec<Value>) -> Result<(String, Vec<Turn>), ScriptE
     Ok((name, turns))
 }
 
-fn turn(value: Value) -> Result<Turn, TurnProblem> {
+fn turn(number: usize, value: Value) -> Result<Turn, TurnProblem> {
     match serde_json::from_value(value).map_err(TurnProblem::Members)? {
         TurnText {
             say: None,
@@ -170,7 +170,7 @@ fn turn(value: Value) -> Result<Turn, TurnProblem> {
                 return Err(TurnProblem::TooManyCalls { calls: calls.len() });
             }
             let located = |(index, text)| {
-                call(text).map_err(|source| TurnProblem::Call {
+                call(CallId::numbered(number, index + 1), text).map_err(|source| TurnProblem::Call {
                     call: index + 1,
                     source,
                 })
@@ -184,7 +184,7 @@ fn turn(value: Value) -> Result<Turn, TurnProblem> {
     }
 }
 
-fn call(text: CallText) -> Result<ToolCall, CallError> {
+fn call(id: CallId, text: CallText) -> Result<ToolCall, CallError> {
     let advice = text.advice.map(|advice| AdviceStatement {
         relation: match advice.relation {
             RelationText::Followed => AdviceRelation::Followed,
@@ -192,7 +192,7 @@ fn call(text: CallText) -> Result<ToolCall, CallError> {
         },
         reason: advice.reason,
     });
-    ToolCall::new(&text.tool, text.args, advice)
+    ToolCall::new(id, &text.tool, text.args, advice)
 }
 
 /// Why something is not a script.

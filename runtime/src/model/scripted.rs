@@ -6,11 +6,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use countersign_schemas::body::Tokens;
 use countersign_schemas::number::Count;
 use countersign_schemas::text::Name;
 
-use super::answer::{End, ModelAnswer};
+use super::answer::{End, ModelAnswer, Part, no_tokens};
 use super::request::ModelRequest;
 use super::script::{SCRIPT_LEN_BYTES_MAX, Script, ScriptError, Turn};
 use super::{EventSink, Model, ModelError, ModelEvent};
@@ -84,28 +83,27 @@ impl ScriptedModel {
         Ok(turn)
     }
 
-    fn play(&self, request: &ModelRequest, events: EventSink<'_>) -> Result<ModelAnswer, ModelError> {
-        let (text, calls) = match self.next_turn(&request.agent)? {
+    fn play(&self, request: &ModelRequest<'_>, events: EventSink<'_>) -> Result<ModelAnswer, ModelError> {
+        let (text, calls) = match self.next_turn(request.agent)? {
             Turn::Failure { text } => return Err(ModelError::Failed { text: text.clone() }),
             Turn::Answer { text, calls } => (text.clone(), calls.clone()),
         };
         let end = if calls.is_empty() { End::Done } else { End::Calls };
+        if !text.is_empty() {
+            events(ModelEvent::Text(text.clone()));
+        }
+        calls.iter().for_each(|call| events(ModelEvent::Call(call.clone())));
+        events(ModelEvent::Ended(end));
+        let text = Some(Part::Text(text)).filter(|part| *part != Part::Text(String::new()));
         let mut answer = ModelAnswer {
-            text,
-            calls,
+            parts: text.into_iter().chain(calls.into_iter().map(Part::Call)).collect(),
+            advice: Vec::new(),
             usage: no_tokens(),
             end,
+            attempts: Vec::new(),
         };
-        answer.usage.input = estimate(&request.payload());
-        answer.usage.output = estimate(&answer.payload());
-        if !answer.text.is_empty() {
-            events(ModelEvent::Text(answer.text.clone()));
-        }
-        answer
-            .calls
-            .iter()
-            .for_each(|call| events(ModelEvent::Call(call.clone())));
-        events(ModelEvent::Ended(answer.end));
+        answer.usage.input = estimate(request.len_bytes());
+        answer.usage.output = estimate(answer.payload(&str::to_owned).len());
         Ok(answer)
     }
 }
@@ -121,29 +119,21 @@ impl Model for ScriptedModel {
 
     fn answer<'a>(
         &'a self,
-        request: &'a ModelRequest,
+        request: &'a ModelRequest<'a>,
         events: EventSink<'a>,
     ) -> BoxFuture<'a, Result<ModelAnswer, ModelError>> {
         Box::pin(async move { self.play(request, events) })
     }
 }
 
-fn no_tokens() -> Tokens {
-    Tokens {
-        input: Count::ZERO,
-        output: Count::ZERO,
-        cache_write: Count::ZERO,
-        cache_read: Count::ZERO,
-    }
-}
-
-fn estimate(payload: &[u8]) -> Count {
-    Count::clamped(payload.len().div_ceil(BYTES_PER_TOKEN) as u64)
+fn estimate(len_bytes: usize) -> Count {
+    Count::clamped(len_bytes.div_ceil(BYTES_PER_TOKEN) as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::System;
     use serde_json::json;
     use tempfile::TempDir;
 
@@ -159,12 +149,14 @@ mod tests {
         Script::parse(script.to_string().as_bytes()).map(ScriptedModel::new)
     }
 
-    fn request(agent: &str) -> ModelRequest {
+    fn request(agent: &str) -> ModelRequest<'_> {
         ModelRequest {
-            agent: agent.to_owned(),
-            system: String::new(),
-            tools: Vec::new(),
-            messages: Vec::new(),
+            agent,
+            system: System::fixed("Be brief."),
+            tools: &[],
+            messages: &[],
+            output_tokens_max: 100,
+            provider_advisor: None,
         }
     }
 
@@ -177,13 +169,13 @@ mod tests {
         let model = model()?;
         let first = ask(&model, "lead").await?;
         assert_eq!(
-            (first.text.as_str(), first.calls.len(), first.end),
+            (first.text().as_str(), first.calls().count(), first.end),
             ("one", 1, End::Calls)
         );
-        assert_eq!(ask(&model, "scout").await?.text, "here");
+        assert_eq!(ask(&model, "scout").await?.text(), "here");
         assert!(matches!(ask(&model, "lead").await, Err(ModelError::Failed { text }) if text == "overloaded"));
         let third = ask(&model, "lead").await?;
-        assert_eq!((third.text.as_str(), third.end), ("three", End::Done));
+        assert_eq!((third.text().as_str(), third.end), ("three", End::Done));
         Ok(())
     }
 
@@ -219,8 +211,8 @@ mod tests {
         let sink = |event| seen.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         let answer = model.answer(&request("lead"), &sink).await?;
         let expected = [
-            ModelEvent::Text(answer.text.clone()),
-            ModelEvent::Call(answer.calls[0].clone()),
+            ModelEvent::Text(answer.text()),
+            ModelEvent::Call(answer.calls().next().cloned().ok_or("a call")?),
             ModelEvent::Ended(End::Calls),
         ];
         assert_eq!(seen.into_inner()?, expected);
@@ -232,7 +224,10 @@ mod tests {
         let (one, other) = (model()?, model()?);
         let (one, other) = (ask(&one, "lead").await?, ask(&other, "lead").await?);
         assert_eq!(one.usage, other.usage);
-        assert_eq!(one.usage.output.get(), one.payload().len().div_ceil(4) as u64);
+        assert_eq!(
+            one.usage.output.get(),
+            one.payload(&str::to_owned).len().div_ceil(4) as u64
+        );
         assert!(one.usage.input > Count::ZERO);
         Ok(())
     }

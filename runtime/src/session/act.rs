@@ -52,7 +52,8 @@ impl Session {
             }
         };
         Ok(CallResult {
-            tool: call.tool().clone(),
+            id: call.id().clone(),
+            tool: call.tool().to_string(),
             outcome: output.outcome,
             content: output.content,
         })

@@ -9,9 +9,9 @@ use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
 use countersign_schemas::text::Name;
 
-use super::think::Thought;
+use super::think::{ANSWER_TOKENS_MAX, Thought};
 use super::{Event, HaltCause, Session, SessionError};
-use crate::model::{CallResult, Message, ModelRequest, ToolCall};
+use crate::model::{CallResult, Message, ModelRequest, System, ToolCall};
 use crate::recorder::Instance;
 use crate::tool::{BUILTIN, BoxFuture, ToolSpec};
 
@@ -27,6 +27,8 @@ pub(super) struct Agent {
     pub(super) root: Digest,
     pub(super) system: &'static str,
     pub(super) messages: Vec<Message>,
+    /// Its last `model.called`, and how many messages that was about.
+    pub(super) asked: Option<(Seq, usize)>,
     pub(super) advice: Advice,
 }
 
@@ -108,37 +110,42 @@ impl Session {
     }
 
     async fn ask_model(&self, agent: &mut Agent) -> Result<Phase, SessionError> {
+        let tools = offered(&agent.grant.tools);
         let request = ModelRequest {
-            agent: agent.name.as_str().to_owned(),
-            system: agent.system.to_owned(),
-            tools: offered(&agent.grant.tools),
-            messages: agent.messages.clone(),
+            agent: agent.name.as_str(),
+            system: System::fixed(agent.system),
+            tools: &tools,
+            messages: &agent.messages,
+            output_tokens_max: ANSWER_TOKENS_MAX,
+            provider_advisor: None,
         };
-        let (answer, said) = match self.think(&agent.instance, &request).await? {
-            Thought::Answered { entry, answer } => (entry, answer),
+        let (answer, said) = match self.think(&agent.instance, &request, agent.asked).await? {
+            Thought::Answered { call, entry, answer } => {
+                agent.asked = Some((call, agent.messages.len()));
+                (entry, answer)
+            }
             Thought::Failed(reason) => return Ok(Phase::Ended(AgentEnd::Failed(reason))),
             Thought::Halted(cause) => return Ok(Phase::Ended(AgentEnd::Halted(cause))),
             Thought::Interrupted => return Ok(Phase::Ended(AgentEnd::Interrupted)),
         };
-        if !said.text.is_empty() {
+        let text = said.text();
+        if !text.is_empty() {
             self.tell(Event::Said {
                 agent: agent.name.to_string(),
-                text: said.text.clone(),
+                text: text.clone(),
             });
         }
-        if said.calls.is_empty() {
-            return Ok(Phase::Ended(AgentEnd::Done(said.text)));
+        let calls: VecDeque<ToolCall> = said.calls().cloned().collect();
+        if calls.is_empty() {
+            return Ok(Phase::Ended(AgentEnd::Done(text)));
         }
-        agent.messages.push(Message::Assistant {
-            text: said.text,
-            calls: said.calls.clone(),
-        });
+        agent.messages.push(Message::assistant(&said));
         // Advice of the turn before is fresh for the calls of this turn only.
         agent.advice.fresh = agent.advice.given_last_turn;
         agent.advice.given_last_turn = false;
         Ok(Phase::Acting {
             answer,
-            calls: said.calls.into(),
+            calls,
             results: Vec::new(),
         })
     }

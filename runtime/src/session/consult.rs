@@ -5,10 +5,10 @@ use countersign_schemas::number::Millis;
 
 use super::agent::Agent;
 use super::kind::ADVISOR_PROMPT;
-use super::think::Thought;
+use super::think::{ANSWER_TOKENS_MAX, Thought};
 use super::{Event, Session, SessionError};
 use crate::gate::Permit;
-use crate::model::{Message, ModelRequest};
+use crate::model::{Message, ModelRequest, System};
 use crate::recorder::Payload;
 use crate::tool::{ADVISOR, ToolOutput};
 
@@ -37,13 +37,15 @@ impl Session {
             .enter(&agent.instance, body.into(), vec![shown])?
             .in_order();
         let request = ModelRequest {
-            agent: ADVISOR_NAME.to_owned(),
-            system: ADVISOR_PROMPT.to_owned(),
-            tools: Vec::new(),
-            messages: vec![Message::User { text: question }],
+            agent: ADVISOR_NAME,
+            system: System::fixed(ADVISOR_PROMPT),
+            tools: &[],
+            messages: &[Message::User { text: question }],
+            output_tokens_max: ANSWER_TOKENS_MAX,
+            provider_advisor: None,
         };
-        let (entry, advice) = match self.think(&self.advisor, &request).await? {
-            Thought::Answered { entry, answer } => (entry, answer.text),
+        let (entry, advice) = match self.think(&self.advisor, &request, None).await? {
+            Thought::Answered { entry, answer, .. } => (entry, answer.text()),
             Thought::Failed(reason) => return Ok(failed(format!("the advisor failed: {reason}"))),
             Thought::Halted(cause) => return Ok(failed(format!("the advisor was not asked: {cause}"))),
             Thought::Interrupted => {

@@ -97,6 +97,7 @@ impl Session {
             messages: vec![Message::User {
                 text: order.task.clone(),
             }],
+            asked: None,
             advice: Advice::default(),
         })
     }

@@ -136,6 +136,7 @@ impl Session {
             root,
             system: LEAD_PROMPT,
             messages: vec![Message::User { text: plan.task }],
+            asked: None,
             advice: Advice::default(),
         };
         let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));

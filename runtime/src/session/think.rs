@@ -1,13 +1,13 @@
 //! Calling a model, with an entry before and an entry after.
 
-use countersign_schemas::body::{AnswerOutcome, ModelAnswered, ModelCalled, Spend, Tokens};
+use countersign_schemas::body::{AnswerOutcome, ModelAnswered, ModelCalled, Spend};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::kind::Kind;
 use countersign_schemas::number::{Count, Seq};
 use countersign_verifier::code::Code;
 
 use super::{HaltCause, Session, SessionError};
-use crate::model::{ModelAnswer, ModelEvent, ModelRequest};
+use crate::model::{ModelAnswer, ModelEvent, ModelRequest, no_tokens};
 use crate::recorder::{Instance, Payload, RecordError};
 
 /// The price table of a model that costs nothing: `{"prices":[],"schema":"countersign.prices/v1"}`.
@@ -16,12 +16,12 @@ const NO_PRICES: &[u8] = br#"{"prices":[],"schema":"countersign.prices/v1"}"#;
 /// Bytes of a request that are counted as one token before the provider has counted them.
 const BYTES_PER_TOKEN: u64 = 4;
 /// Tokens an answer may have.
-const ANSWER_TOKENS_MAX: u64 = 8_192;
+pub(super) const ANSWER_TOKENS_MAX: u64 = 8_192;
 
 /// What came of asking a model.
 pub(super) enum Thought {
     /// It answered in entry `entry`.
-    Answered { entry: Seq, answer: ModelAnswer },
+    Answered { call: Seq, entry: Seq, answer: ModelAnswer },
     /// It failed.
     Failed(String),
     /// A budget does not allow the call.
@@ -32,14 +32,19 @@ pub(super) enum Thought {
 
 impl Session {
     /// Has `speaker`'s model answer. The call leaves only once its reservation is durable.
-    pub(super) async fn think(&self, speaker: &Instance, request: &ModelRequest) -> Result<Thought, SessionError> {
-        let sent = Payload::content(request.payload())?;
+    pub(super) async fn think(
+        &self,
+        speaker: &Instance,
+        request: &ModelRequest<'_>,
+        asked: Option<(Seq, usize)>,
+    ) -> Result<Thought, SessionError> {
+        let sent = Payload::content(request.payload(asked))?;
         let called = ModelCalled {
             provider: self.model.provider().clone(),
             model: self.model.name().clone(),
             request: sent.reference(),
-            reserve: reserve(sent.bytes().len()),
-            system_prompt: Digest::sha256(request.system.as_bytes()),
+            reserve: reserve(request.len_bytes()),
+            system_prompt: Digest::sha256(request.system.text.as_bytes()),
             toolset: request.toolset(),
             price_table: Digest::sha256(NO_PRICES),
         };
@@ -66,7 +71,7 @@ impl Session {
         match answer {
             Ok(answer) => {
                 let entry = self.enter_answer(speaker, call, &answer)?;
-                Ok(Thought::Answered { entry, answer })
+                Ok(Thought::Answered { call, entry, answer })
             }
             Err(error) => {
                 self.enter_failure(speaker, call, error.outcome())?;
@@ -76,17 +81,11 @@ impl Session {
     }
 
     fn enter_failure(&self, speaker: &Instance, call: Seq, outcome: AnswerOutcome) -> Result<(), SessionError> {
-        let tokens = Tokens {
-            input: Count::ZERO,
-            output: Count::ZERO,
-            cache_write: Count::ZERO,
-            cache_read: Count::ZERO,
-        };
         let body = ModelAnswered {
             call,
             outcome,
             response: None,
-            tokens,
+            tokens: no_tokens(),
             cost: Count::ZERO,
         };
         self.recorder.enter(speaker, body.into(), Vec::new())?.in_order();
@@ -94,7 +93,7 @@ impl Session {
     }
 
     fn enter_answer(&self, speaker: &Instance, call: Seq, answer: &ModelAnswer) -> Result<Seq, SessionError> {
-        let response = Payload::content(answer.payload())?;
+        let response = Payload::content(answer.payload(&str::to_owned))?;
         let body = ModelAnswered {
             call,
             outcome: AnswerOutcome::Ok,

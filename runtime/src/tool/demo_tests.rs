@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::builtin::BUILTIN;
 use super::test_support::{Bench, LEAD, SCOUT, TestResult};
 use super::{ToolError, ToolOutput};
-use crate::model::{Model, ModelRequest, Script, ScriptedModel, ToolCall};
+use crate::model::{Model, ModelRequest, Script, ScriptedModel, System, ToolCall};
 
 fn model() -> Result<ScriptedModel, Box<dyn std::error::Error>> {
     Ok(ScriptedModel::new(Script::parse(DEMO_SCRIPT.as_bytes())?))
@@ -16,19 +16,21 @@ fn model() -> Result<ScriptedModel, Box<dyn std::error::Error>> {
 /// All calls an agent proposes until it ends.
 async fn calls(model: &ScriptedModel, agent: &str) -> Result<Vec<ToolCall>, Box<dyn std::error::Error>> {
     let request = ModelRequest {
-        agent: agent.to_owned(),
-        system: String::new(),
-        tools: Vec::new(),
-        messages: Vec::new(),
+        agent,
+        system: System::fixed("Play."),
+        tools: &[],
+        messages: &[],
+        output_tokens_max: 100,
+        provider_advisor: None,
     };
     let mut proposed = Vec::new();
     loop {
         let answer = model.answer(&request, &|_| {}).await?;
-        assert!(!answer.text.is_empty());
-        if answer.calls.is_empty() {
+        assert!(!answer.text().is_empty());
+        if answer.calls().next().is_none() {
             return Ok(proposed);
         }
-        proposed.extend(answer.calls);
+        proposed.extend(answer.calls().cloned());
     }
 }
 
