@@ -1,4 +1,7 @@
 //! The permit: proof in memory that one exact call was allowed, and that the decision is durable.
+//!
+//! There is no way round it that compiles. Each example below that has to fail stands beside one that does not, and the
+//! two differ in the forbidden line alone, so that it is this line that fails.
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,57 @@ pub(crate) struct PermitTerms {
 ///
 /// Made only by the gate, consumed by the tool: it is not `Clone`, it has no public constructor, and its content can
 /// be had only by [`Permit::redeem`], which uses it up (D6).
+///
+/// It cannot be made outside the gate:
+///
+/// ```
+/// use countersign_runtime::gate::Permit;
+///
+/// let _ = Permit::redeem;
+/// ```
+/// ```compile_fail,E0624
+/// use countersign_runtime::gate::Permit;
+///
+/// let _ = Permit::issue;
+/// ```
+///
+/// It cannot be copied:
+///
+/// ```
+/// use countersign_runtime::gate::Permit;
+///
+/// fn hand_on(permit: Permit) -> (Option<Permit>, Option<Permit>) {
+///     (Some(permit), None)
+/// }
+/// ```
+/// ```compile_fail,E0599
+/// use countersign_runtime::gate::Permit;
+///
+/// fn hand_on(permit: Permit) -> (Option<Permit>, Option<Permit>) {
+///     (Some(permit.clone()), Some(permit))
+/// }
+/// ```
+///
+/// It cannot be used twice:
+///
+/// ```
+/// use countersign_runtime::gate::Permit;
+/// use countersign_schemas::number::Millis;
+///
+/// fn run(permit: Permit, started: Millis) {
+///     let first = permit.redeem("bash", started);
+///     let second = Some(started);
+/// }
+/// ```
+/// ```compile_fail,E0382
+/// use countersign_runtime::gate::Permit;
+/// use countersign_schemas::number::Millis;
+///
+/// fn run(permit: Permit, started: Millis) {
+///     let first = permit.redeem("bash", started);
+///     let second = permit.redeem("bash", started);
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "a durable allow without an outcome counts as possibly run"]
 pub struct Permit(PermitTerms);
@@ -79,7 +133,25 @@ impl Permit {
     }
 }
 
-/// The call a redeemed permit allows. It lives as long as the tool runs.
+/// The call a redeemed permit allows. It lives as long as the tool runs, and every primitive that has an effect asks
+/// for it, or for something that is made from it.
+///
+/// It comes from a permit alone, and neither its fields nor those of another call make one:
+///
+/// ```
+/// use countersign_runtime::gate::PermittedCall;
+///
+/// fn another(call: PermittedCall) -> PermittedCall {
+///     call
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// use countersign_runtime::gate::PermittedCall;
+///
+/// fn another(call: PermittedCall) -> PermittedCall {
+///     PermittedCall { ..call }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PermittedCall {
     terms: PermitTerms,
@@ -98,6 +170,15 @@ impl PermittedCall {
     /// [`PermitError::NoPath`] if the decision was about something that is no file.
     pub fn path(&self) -> Result<&Path, PermitError> {
         self.terms.path.as_deref().ok_or(PermitError::NoPath)
+    }
+
+    /// Whether `path` is what was decided, or lies below it. Both are canonical; without a decided path nothing is.
+    #[must_use]
+    pub fn covers(&self, path: &Path) -> bool {
+        self.terms
+            .path
+            .as_deref()
+            .is_some_and(|decided| path.starts_with(decided))
     }
 
     /// The workspace of the requester's grant.
@@ -196,6 +277,7 @@ mod tests {
     fn permit_without_path_gives_no_path() -> TestResult {
         let call = permit()?.redeem("read", Millis::new(1)?)?;
         assert_eq!(call.path(), Err(PermitError::NoPath));
+        assert!(!call.covers(Path::new("/w/a")) && !call.covers(Path::new("/")));
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use countersign_schemas::body::FinishOutcome;
 
 use super::builtin::BASH;
+use super::command::CommandCall;
 use super::error::ToolError;
-use super::path::resolve;
 use super::shell::{Bounds, End, Ended, Shell};
 use super::spec::ToolSpec;
 use super::{BoxFuture, RunContext, Tool, ToolOutput};
@@ -38,21 +38,13 @@ impl Tool for Bash {
 
 impl Bash {
     async fn run_permitted(&self, permit: Permit, context: RunContext) -> Result<ToolOutput, ToolError> {
-        let call = permit.redeem(BASH.name, context.started)?;
-        let members = BASH.parse(call.arguments())?;
-        let found = resolve(call.workspace(), ".")?.canonical().to_owned();
-        if found != call.workspace() {
-            return Err(ToolError::PathChanged {
-                decided: call.workspace().to_owned(),
-                found,
-            });
-        }
+        let call = CommandCall::new(&BASH, permit, &context)?;
         let bounds = Bounds {
             time_limit: self.time_limit,
             output_len_bytes_max: BASH.result_limit_bytes - ENDING_LEN_BYTES,
             cancel: &context.cancel,
         };
-        let ended = self.shell.run(members.text("command")?, call.workspace(), bounds).await;
+        let ended = self.shell.run(&call, bounds).await;
         let failed = |source| ToolError::Shell {
             program: self.shell.program().to_owned(),
             source,

@@ -12,14 +12,14 @@ use super::replace::replace;
 pub(super) fn edit(call: &FileCall) -> Result<String, ToolError> {
     let (old, new) = (call.text("old")?, call.text("new")?);
     let path = call.decided_path()?;
-    let text = open::text(path)?;
+    let text = open::text(call.permitted(), path)?;
     match call.reads.knowledge(call.agent(), path, &text) {
         Knowledge::Current => {}
         Knowledge::Unread => return Err(EditError::NotRead { path: path.to_owned() }.into()),
         Knowledge::Outdated => return Err(EditError::ChangedSinceRead { path: path.to_owned() }.into()),
     }
     let edited = substitute(&text, old, new, path)?;
-    replace(path, edited.as_bytes(), Missing::Refuse)?;
+    replace(call.permitted(), path, edited.as_bytes(), Missing::Refuse)?;
     call.reads.note(call.agent(), path, &edited);
     let line = text[..text.find(old).unwrap_or(0)].matches('\n').count() + 1;
     Ok(format!("edited {} at line {line}", shown(path, call.workspace())))

@@ -74,6 +74,11 @@ impl FileCall {
         self.members.text(argument)
     }
 
+    /// What the primitives ask for before they touch anything.
+    pub(super) fn permitted(&self) -> &PermittedCall {
+        &self.call
+    }
+
     pub(super) fn agent(&self) -> Seq {
         self.call.agent()
     }

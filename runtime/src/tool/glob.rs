@@ -15,7 +15,7 @@ const PATHS_MAX: usize = 1_000;
 pub(super) fn glob(call: &FileCall) -> Result<String, ToolError> {
     let matcher = matcher(call.text("pattern")?)?;
     let root = call.decided_path()?;
-    let walked = walk::files(root, &call.stop)?;
+    let walked = walk::files(call.permitted(), root, &call.stop)?;
     let fits = |path: &&std::path::PathBuf| path.strip_prefix(root).is_ok_and(|path| matcher.is_match(path));
     let found: Vec<_> = walked.files.iter().filter(fits).collect();
     let mut lines: Vec<_> = found

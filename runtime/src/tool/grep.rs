@@ -27,7 +27,7 @@ const REGEX_BYTES_MAX: usize = 4 << 20;
 
 pub(super) fn grep(call: &FileCall) -> Result<String, ToolError> {
     let matcher = matcher(call.text("pattern")?)?;
-    let walked = walk::files(call.decided_path()?, &call.stop)?;
+    let walked = walk::files(call.permitted(), call.decided_path()?, &call.stop)?;
     let mut hits = Hits {
         lines: Vec::new(),
         path: String::new(),
@@ -37,7 +37,7 @@ pub(super) fn grep(call: &FileCall) -> Result<String, ToolError> {
     for path in &walked.files {
         call.stop.check()?;
         hits.path = shown(path, call.workspace());
-        if search(&mut searcher, &matcher, path, &call.stop, &mut hits).is_err() {
+        if search(call, &mut searcher, &matcher, path, &mut hits).is_err() {
             skipped += 1;
         }
         if hits.is_full() {
@@ -67,13 +67,14 @@ fn searcher() -> Searcher {
 }
 
 fn search(
+    call: &FileCall,
     searcher: &mut Searcher,
     matcher: &RegexMatcher,
     path: &Path,
-    stop: &Stop,
     hits: &mut Hits,
 ) -> Result<(), ToolError> {
-    let file = open::regular_file(path)?;
+    let stop = &call.stop;
+    let file = open::regular_file(call.permitted(), path)?;
     let failed = |source| open::FileError::Io {
         path: path.to_owned(),
         source,

@@ -30,7 +30,7 @@ pub(super) fn list(call: &FileCall) -> Result<String, ToolError> {
 
 fn names(path: &Path, call: &FileCall) -> Result<Vec<String>, ToolError> {
     let failed = |errno| FileError::from_errno(path, errno);
-    let folder = open::listing(path)?;
+    let folder = open::listing(call.permitted(), path)?;
     let mut names = Vec::new();
     for entry in Dir::read_from(folder).map_err(failed)? {
         call.stop.check()?;

@@ -4,14 +4,21 @@
 //! allowed. A tool makes sure that it does *that*: it parses the argument bytes that were decided and opens the file
 //! that was decided. Sandboxing, approval and recording are not here; `agent` and `advisor` are only declared here,
 //! the session runs them.
+//!
+//! Nothing in here touches a file or starts a process without a [`PermittedCall`](crate::gate::PermittedCall), which a
+//! redeemed permit alone gives: each primitive (`open`, `walk`, `replace`, `shell`) takes one, or something made from
+//! one. What must not compile is shown at [`Permit`], [`PermittedCall`](crate::gate::PermittedCall) and [`Tool`].
 
 mod arguments;
 mod bash;
 mod builtin;
 mod cancel;
+mod command;
 #[cfg(test)]
 mod demo_tests;
 mod edit;
+#[cfg(test)]
+mod effects_tests;
 mod error;
 mod file_tool;
 mod glob;
@@ -41,8 +48,8 @@ use crate::gate::Permit;
 
 pub use arguments::{ArgumentError, Arguments, Emptiness, Members, Parameter};
 pub use builtin::{
-    ADVISOR, AGENT, ASK_USER, BASH, BASH_READ, BASH_START, BASH_STOP, BUILTIN, EDIT, GLOB, GREP, LIST, MERGE, READ, TODO,
-    TOOL_SCHEMA, Toolbox, WEB_FETCH, WRITE,
+    ADVISOR, AGENT, ASK_USER, BASH, BASH_READ, BASH_START, BASH_STOP, BUILTIN, EDIT, GLOB, GREP, LIST, MERGE, READ,
+    TODO, TOOL_SCHEMA, Toolbox, WEB_FETCH, WRITE,
 };
 pub use cancel::{Cancel, Canceller, cancellation};
 pub use error::{EditError, ToolError};
@@ -57,6 +64,33 @@ pub use spec::{Concurrency, Loading, Resource, ToolSpec, toolset_digest};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Something an agent can do.
+///
+/// It cannot be done without a permit, and not with the permit's content either:
+///
+/// ```
+/// use countersign_runtime::gate::Permit;
+/// use countersign_runtime::tool::{RunContext, Tool};
+///
+/// fn run(tool: &dyn Tool, permit: Permit, context: RunContext) {
+///     let _ = tool.run(permit, context);
+/// }
+/// ```
+/// ```compile_fail,E0061
+/// use countersign_runtime::gate::Permit;
+/// use countersign_runtime::tool::{RunContext, Tool};
+///
+/// fn run(tool: &dyn Tool, permit: Permit, context: RunContext) {
+///     let _ = tool.run(context);
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// use countersign_runtime::gate::Permit;
+/// use countersign_runtime::tool::{RunContext, Tool};
+///
+/// fn run(tool: &dyn Tool, permit: Permit, context: RunContext) {
+///     let _ = tool.run(permit.redeem("bash", context.started), context);
+/// }
+/// ```
 pub trait Tool: Send + Sync {
     /// The declaration: name, arguments, effects, limits.
     fn spec(&self) -> &'static ToolSpec;

@@ -2,7 +2,8 @@
 //!
 //! A canonical path holds no symbolic link. Walking it from the root, one component at a time and each with
 //! `O_NOFOLLOW`, either opens the file the decision was about or fails: a link that somebody puts in place between the
-//! decision and the call is never followed, however well timed.
+//! decision and the call is never followed, however well timed. Nothing is opened without the call that was decided, and
+//! nothing beside or above what it covers.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -13,6 +14,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
+
+use crate::gate::PermittedCall;
 
 /// Largest file that is read whole.
 pub(super) const FILE_LEN_BYTES_MAX: u64 = 8 << 20;
@@ -52,7 +55,8 @@ pub(super) struct Place {
 }
 
 /// Opens the folder around the last component of `canonical`.
-pub(super) fn place(canonical: &Path, missing: Missing) -> Result<Place, FileError> {
+pub(super) fn place(call: &PermittedCall, canonical: &Path, missing: Missing) -> Result<Place, FileError> {
+    check_covered(call, canonical)?;
     let (Some(parent), Some(name)) = (canonical.parent(), canonical.file_name()) else {
         return Err(FileError::NotRegular {
             path: canonical.to_owned(),
@@ -65,8 +69,8 @@ pub(super) fn place(canonical: &Path, missing: Missing) -> Result<Place, FileErr
 }
 
 /// Opens a regular file for reading.
-pub(super) fn regular_file(canonical: &Path) -> Result<File, FileError> {
-    let place = place(canonical, Missing::Refuse)?;
+pub(super) fn regular_file(call: &PermittedCall, canonical: &Path) -> Result<File, FileError> {
+    let place = place(call, canonical, Missing::Refuse)?;
     let fd = rustix::fs::openat(&place.folder, &place.name, READING, Mode::empty())
         .map_err(|errno| FileError::from_errno(canonical, errno))?;
     let stat = rustix::fs::fstat(&fd).map_err(|errno| FileError::from_errno(canonical, errno))?;
@@ -79,14 +83,15 @@ pub(super) fn regular_file(canonical: &Path) -> Result<File, FileError> {
 }
 
 /// Opens a folder for listing.
-pub(super) fn listing(canonical: &Path) -> Result<OwnedFd, FileError> {
+pub(super) fn listing(call: &PermittedCall, canonical: &Path) -> Result<OwnedFd, FileError> {
+    check_covered(call, canonical)?;
     let folder = walk(canonical, Missing::Refuse)?;
     rustix::fs::openat(&folder, c".", LISTING, Mode::empty()).map_err(|errno| FileError::from_errno(canonical, errno))
 }
 
 /// Reads a text file whole: at most [`FILE_LEN_BYTES_MAX`] bytes of UTF-8 without zero bytes.
-pub(super) fn text(canonical: &Path) -> Result<String, FileError> {
-    let file = regular_file(canonical)?;
+pub(super) fn text(call: &PermittedCall, canonical: &Path) -> Result<String, FileError> {
+    let file = regular_file(call, canonical)?;
     let mut bytes = Vec::new();
     file.take(FILE_LEN_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
@@ -105,6 +110,16 @@ pub(super) fn text(canonical: &Path) -> Result<String, FileError> {
         .ok_or_else(|| FileError::NotText {
             path: canonical.to_owned(),
         })
+}
+
+/// A fault of the runtime is caught here: a tool that opens something else than what was decided.
+pub(super) fn check_covered(call: &PermittedCall, canonical: &Path) -> Result<(), FileError> {
+    if call.covers(canonical) {
+        return Ok(());
+    }
+    Err(FileError::NotDecided {
+        path: canonical.to_owned(),
+    })
 }
 
 fn walk(folder: &Path, missing: Missing) -> Result<OwnedFd, FileError> {
@@ -149,6 +164,12 @@ pub enum FileError {
     #[error("{} is not a regular file", path.display())]
     NotRegular {
         /// The decided path.
+        path: PathBuf,
+    },
+    /// It is neither what the decision was about nor below it: a fault of the runtime.
+    #[error("{} is not covered by the decision", path.display())]
+    NotDecided {
+        /// The path that was to be opened.
         path: PathBuf,
     },
     /// A path with `.` or `..` came from the gate: a fault of the runtime.
@@ -202,10 +223,9 @@ impl FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tool::test_support::{TestResult, permitted};
     use std::os::unix::fs::symlink;
     use tempfile::TempDir;
-
-    type TestResult = Result<(), Box<dyn std::error::Error>>;
 
     fn folder() -> Result<(TempDir, PathBuf), std::io::Error> {
         let folder = TempDir::new()?;
@@ -216,23 +236,34 @@ mod tests {
     #[test]
     fn link_in_the_last_place_is_not_followed() -> TestResult {
         let (_guard, root) = folder()?;
+        let call = permitted("/")?;
         std::fs::write(root.join("secret"), "s")?;
         symlink(root.join("secret"), root.join("link"))?;
-        assert!(matches!(regular_file(&root.join("link")), Err(FileError::Link { .. })));
+        assert!(matches!(
+            regular_file(&call, &root.join("link")),
+            Err(FileError::Link { .. })
+        ));
         Ok(())
     }
 
     #[test]
     fn link_in_the_middle_is_not_followed() -> TestResult {
         let (_guard, root) = folder()?;
+        let call = permitted("/")?;
         std::fs::create_dir(root.join("real"))?;
         std::fs::write(root.join("real/file"), "x")?;
         symlink(root.join("real"), root.join("link"))?;
-        assert_eq!(text(&root.join("real/file"))?, "x");
-        assert!(matches!(text(&root.join("link/file")), Err(FileError::Link { .. })));
-        assert!(matches!(listing(&root.join("link")), Err(FileError::Link { .. })));
+        assert_eq!(text(&call, &root.join("real/file"))?, "x");
         assert!(matches!(
-            place(&root.join("link/new"), Missing::Create),
+            text(&call, &root.join("link/file")),
+            Err(FileError::Link { .. })
+        ));
+        assert!(matches!(
+            listing(&call, &root.join("link")),
+            Err(FileError::Link { .. })
+        ));
+        assert!(matches!(
+            place(&call, &root.join("link/new"), Missing::Create),
             Err(FileError::Link { .. })
         ));
         Ok(())
@@ -241,44 +272,86 @@ mod tests {
     #[test]
     fn what_is_no_text_file_is_refused() -> TestResult {
         let (_guard, root) = folder()?;
+        let call = permitted("/")?;
         std::fs::write(root.join("latin1"), b"caf\xe9")?;
         std::fs::write(root.join("zero"), b"a\0b")?;
         std::fs::File::create(root.join("large"))?.set_len(FILE_LEN_BYTES_MAX + 1)?;
-        assert!(matches!(text(&root.join("latin1")), Err(FileError::NotText { .. })));
-        assert!(matches!(text(&root.join("zero")), Err(FileError::NotText { .. })));
-        assert!(matches!(text(&root.join("large")), Err(FileError::TooLarge { .. })));
-        assert!(matches!(text(&root), Err(FileError::NotRegular { .. })));
-        assert!(matches!(text(Path::new("/")), Err(FileError::NotRegular { .. })));
-        assert!(matches!(text(&root.join("missing")), Err(FileError::Io { .. })));
-        assert!(matches!(text(&root.join("missing/file")), Err(FileError::Io { .. })));
+        assert!(matches!(
+            text(&call, &root.join("latin1")),
+            Err(FileError::NotText { .. })
+        ));
+        assert!(matches!(
+            text(&call, &root.join("zero")),
+            Err(FileError::NotText { .. })
+        ));
+        assert!(matches!(
+            text(&call, &root.join("large")),
+            Err(FileError::TooLarge { .. })
+        ));
+        assert!(matches!(text(&call, &root), Err(FileError::NotRegular { .. })));
+        assert!(matches!(text(&call, Path::new("/")), Err(FileError::NotRegular { .. })));
+        assert!(matches!(text(&call, &root.join("missing")), Err(FileError::Io { .. })));
+        assert!(matches!(
+            text(&call, &root.join("missing/file")),
+            Err(FileError::Io { .. })
+        ));
         Ok(())
     }
 
     #[test]
     fn device_and_pipe_are_refused_without_waiting() -> TestResult {
         let (_guard, root) = folder()?;
+        let call = permitted("/")?;
         rustix::fs::mkfifoat(CWD, root.join("pipe"), Mode::from_bits_retain(0o600))?;
-        assert!(matches!(text(&root.join("pipe")), Err(FileError::NotRegular { .. })));
         assert!(matches!(
-            text(Path::new("/dev/zero")),
+            text(&call, &root.join("pipe")),
+            Err(FileError::NotRegular { .. })
+        ));
+        assert!(matches!(
+            text(&call, Path::new("/dev/zero")),
             Err(FileError::NotRegular { .. })
         ));
         Ok(())
     }
 
     #[test]
+    fn nothing_is_opened_beside_or_above_what_was_decided() -> TestResult {
+        let (_guard, root) = folder()?;
+        for path in ["decided", "beside", "decided-not"] {
+            std::fs::write(root.join(path), "")?;
+        }
+        let call = permitted(root.join("decided"))?;
+        assert!(text(&call, &root.join("decided")).is_ok());
+        for path in [&root.join("beside"), &root.join("decided-not"), &root, Path::new("/")] {
+            let refused = text(&call, path).err().ok_or("opened")?;
+            assert!(matches!(refused, FileError::NotDecided { .. }), "{refused:?}");
+            assert!(matches!(listing(&call, path), Err(FileError::NotDecided { .. })));
+        }
+        let refused = place(&call, &root.join("beside"), Missing::Create)
+            .err()
+            .ok_or("opened")?;
+        assert!(matches!(refused, FileError::NotDecided { .. }), "{refused:?}");
+        Ok(())
+    }
+
+    #[test]
     fn path_with_parent_steps_is_refused() -> TestResult {
         let (_guard, root) = folder()?;
-        assert!(matches!(text(&root.join("../x")), Err(FileError::NotCanonical { .. })));
+        let call = permitted("/")?;
+        assert!(matches!(
+            text(&call, &root.join("../x")),
+            Err(FileError::NotCanonical { .. })
+        ));
         Ok(())
     }
 
     #[test]
     fn folders_are_created_only_when_asked() -> TestResult {
         let (_guard, root) = folder()?;
-        assert!(place(&root.join("a/b/c"), Missing::Refuse).is_err());
+        let call = permitted("/")?;
+        assert!(place(&call, &root.join("a/b/c"), Missing::Refuse).is_err());
         assert!(!root.join("a").exists());
-        place(&root.join("a/b/c"), Missing::Create)?;
+        place(&call, &root.join("a/b/c"), Missing::Create)?;
         assert!(root.join("a/b").is_dir());
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::open;
 
 pub(super) fn read(call: &FileCall) -> Result<String, ToolError> {
     let path = call.decided_path()?;
-    let text = open::text(path)?;
+    let text = open::text(call.permitted(), path)?;
     // What the result will cut off the agent has not seen; an edit there would be made blind.
     if text.len() <= call.result_limit_bytes() {
         call.reads.note(call.agent(), path, &text);

@@ -10,6 +10,7 @@ use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::open::{FileError, LISTING, Missing, Place, place};
+use crate::gate::PermittedCall;
 
 const CREATING: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -32,8 +33,13 @@ pub(super) enum Before {
 
 /// Writes `content` beside `canonical`, syncs it and renames it into place. Permissions are kept, a hard link is
 /// broken. Nothing is changed when it fails, except that missing folders may have been created.
-pub(super) fn replace(canonical: &Path, content: &[u8], missing: Missing) -> Result<Before, FileError> {
-    let place = place(canonical, missing)?;
+pub(super) fn replace(
+    call: &PermittedCall,
+    canonical: &Path,
+    content: &[u8],
+    missing: Missing,
+) -> Result<Before, FileError> {
+    let place = place(call, canonical, missing)?;
     let before = inspect(canonical, &place)?;
     let failed = |source| FileError::Io {
         path: canonical.to_owned(),

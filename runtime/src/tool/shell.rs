@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::cancel::Cancel;
+use super::command::CommandCall;
 use super::limit::HeadAndTail;
 
 /// Variables of the parent a command may see. Everything else, keys for models above all, stays out.
@@ -51,10 +52,10 @@ impl Shell {
         &self.program
     }
 
-    /// Runs `command` in `folder` until it ends, its time is up or it is cancelled. In every case the whole process
+    /// Runs the command of `call` in its folder until it ends, its time is up or it is cancelled. In every case the whole process
     /// group is dead afterwards; a process that made a session of its own (`setsid`) is out of reach without a sandbox.
-    pub(super) async fn run(&self, command: &str, folder: &Path, bounds: Bounds<'_>) -> io::Result<Ended> {
-        let mut child = self.command(command, folder).spawn()?;
+    pub(super) async fn run(&self, call: &CommandCall, bounds: Bounds<'_>) -> io::Result<Ended> {
+        let mut child = self.prepare(call).spawn()?;
         let group = Group::of(&child)?;
         let mut pipes = Pipes {
             out: child.stdout.take(),
@@ -79,12 +80,12 @@ impl Shell {
         })
     }
 
-    fn command(&self, command: &str, folder: &Path) -> Command {
+    fn prepare(&self, call: &CommandCall) -> Command {
         let mut shell = Command::new(&self.program);
         shell
             // `--` because a command that begins with a dash would be taken for an option.
-            .args(["-c", "--", command])
-            .current_dir(folder)
+            .args(["-c", "--", call.command()])
+            .current_dir(call.folder())
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -19,7 +19,7 @@ use super::read_log::ReadLog;
 use super::shell::Shell;
 use super::spec::ToolSpec;
 use super::{RunContext, ToolError, ToolOutput, Toolbox};
-use crate::gate::{Permit, PermitTerms};
+use crate::gate::{Permit, PermitTerms, PermittedCall};
 
 pub(super) type TestResult = Result<(), Box<dyn Error>>;
 
@@ -138,6 +138,21 @@ impl Bench {
 
 /// A call that was decided, and what became of it.
 pub(super) type Called = Result<Result<ToolOutput, ToolError>, Box<dyn Error>>;
+
+/// A call that was decided about `path`, for the tests of single primitives.
+pub(super) fn permitted(path: impl Into<PathBuf>) -> Result<PermittedCall, Box<dyn Error>> {
+    let path = path.into();
+    let terms = PermitTerms {
+        decision: Seq::clamped(41),
+        tool: Name::new("read")?,
+        arguments: b"{}".as_slice().into(),
+        workspace: path.clone(),
+        path: Some(path),
+        agent: Seq::clamped(LEAD),
+        expires: Millis::clamped(2_000),
+    };
+    Ok(Permit::for_test(terms).redeem("read", Millis::clamped(1_000))?)
+}
 
 /// Whether a file appears within two seconds.
 pub(super) fn appears(path: &Path) -> bool {

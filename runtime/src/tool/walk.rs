@@ -17,7 +17,8 @@ use ignore::{DirEntry, Walk, WalkBuilder};
 
 use super::cancel::Stop;
 use super::error::ToolError;
-use super::open::FileError;
+use super::open::{FileError, check_covered};
+use crate::gate::PermittedCall;
 
 /// Most entries one call looks at.
 const ENTRIES_MAX: usize = 200_000;
@@ -40,7 +41,8 @@ pub(super) struct Walked {
 }
 
 /// Walks the tree below `root`, or gives `root` itself if it is a file.
-pub(super) fn files(root: &Path, stop: &Stop) -> Result<Walked, ToolError> {
+pub(super) fn files(call: &PermittedCall, root: &Path, stop: &Stop) -> Result<Walked, ToolError> {
+    check_covered(call, root)?;
     root.symlink_metadata().map_err(|source| FileError::Io {
         path: root.to_owned(),
         source,
@@ -132,8 +134,7 @@ mod tests {
 
     use super::*;
     use crate::tool::cancel::cancellation;
-
-    type TestResult = Result<(), Box<dyn std::error::Error>>;
+    use crate::tool::test_support::{TestResult, permitted};
 
     fn stop() -> Stop {
         Stop::after(Duration::from_secs(60), cancellation().1)
@@ -152,11 +153,22 @@ mod tests {
         std::fs::File::create(root.join("large/.gitignore"))?.set_len(RULES_LEN_BYTES_MAX + 1)?;
         std::fs::write(root.join("file"), "")?;
 
-        let walked = files(&root, &stop())?;
+        let walked = files(&permitted(&root)?, &root, &stop())?;
         assert_eq!((walked.files, walked.unreadable), (vec![root.join("file")], 3));
-        let refused = files(&root.join("endless"), &stop());
+        let refused = files(&permitted(&root)?, &root.join("endless"), &stop());
         assert!(
             matches!(refused, Err(ToolError::File(FileError::NotRules { .. }))),
+            "{refused:?}"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn folder_that_was_not_decided_is_not_walked() -> TestResult {
+        let folder = TempDir::new()?;
+        let refused = files(&permitted(folder.path().join("inner"))?, folder.path(), &stop());
+        assert!(
+            matches!(refused, Err(ToolError::File(FileError::NotDecided { .. }))),
             "{refused:?}"
         );
         Ok(())
@@ -167,7 +179,10 @@ mod tests {
         let folder = TempDir::new()?;
         std::fs::write(folder.path().join("file"), "")?;
         let over = Stop::after(Duration::ZERO, cancellation().1);
-        assert!(matches!(files(folder.path(), &over), Err(ToolError::TimedOut { .. })));
+        assert!(matches!(
+            files(&permitted(folder.path())?, folder.path(), &over),
+            Err(ToolError::TimedOut { .. })
+        ));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::replace::{Before, replace};
 pub(super) fn write(call: &FileCall) -> Result<String, ToolError> {
     let content = call.text("content")?;
     let path = call.decided_path()?;
-    let before = replace(path, content.as_bytes(), Missing::Create)?;
+    let before = replace(call.permitted(), path, content.as_bytes(), Missing::Create)?;
     call.reads.note(call.agent(), path, content);
     let done = if before == Before::Nothing {
         "created"
