@@ -7,6 +7,7 @@ mod answer;
 mod call;
 mod choice;
 mod offer;
+pub mod prices;
 mod request;
 mod script;
 mod scripted;
