@@ -150,10 +150,11 @@ impl Gate {
     }
 
     fn look(&self, proposal: &Proposal) -> Sight {
-        match self
-            .surroundings
-            .observe(proposal.tool.as_str(), proposal.arguments.as_bytes())
-        {
+        match self.surroundings.observe(
+            self.surroundings.workspace(),
+            proposal.tool.as_str(),
+            proposal.arguments.as_bytes(),
+        ) {
             Ok(observed) => Sight {
                 observed,
                 objection: None,

@@ -46,41 +46,40 @@ impl Surroundings {
         &self.workspace
     }
 
-    /// Sees what a call of `tool` with these argument bytes is about.
+    /// Sees what a call of `tool` with these argument bytes is about, for a requester whose grant names `workspace`.
     ///
     /// # Errors
     /// The path cannot be followed to its end: nothing is known of it, and it must not be used.
-    pub fn observe(&self, tool: &str, arguments: &[u8]) -> Result<Observed, PathError> {
-        let workspace = self.workspace.to_string_lossy();
-        let place = match tool_profile(tool).map(|profile| profile.kind) {
-            Some(ToolKind::File | ToolKind::Workspace) => match lexical_path(tool, arguments, &workspace) {
-                Some(lexical) => return self.observe_path(&lexical),
-                None => Place::Unknown,
-            },
-            Some(ToolKind::Command) => Place::Unknown,
-            Some(ToolKind::Delegate | ToolKind::Consult) | None => Place::None,
-        };
-        Ok(Observed {
-            place,
-            real_path: String::new(),
-        })
+    pub fn observe(&self, workspace: &Path, tool: &str, arguments: &[u8]) -> Result<Observed, PathError> {
+        match tool_profile(tool).map(|profile| profile.kind) {
+            Some(ToolKind::File | ToolKind::Workspace) => {
+                match lexical_path(tool, arguments, &workspace.to_string_lossy()) {
+                    Some(lexical) => self.observe_path(workspace, &lexical),
+                    None => Ok(Observed::unknown()),
+                }
+            }
+            Some(ToolKind::Command) => Ok(Observed::unknown()),
+            Some(ToolKind::Delegate | ToolKind::Consult | ToolKind::Url | ToolKind::Session) | None => {
+                Ok(Observed::nothing())
+            }
+        }
     }
 
-    fn observe_path(&self, lexical: &str) -> Result<Observed, PathError> {
-        let resolved = resolve(&self.workspace, lexical)?;
+    fn observe_path(&self, workspace: &Path, lexical: &str) -> Result<Observed, PathError> {
+        let resolved = resolve(workspace, lexical)?;
         let real_path = resolved.canonical().to_string_lossy().into_owned();
         Ok(Observed {
-            place: self.place(resolved.canonical(), &real_path),
+            place: self.place(workspace, resolved.canonical(), &real_path),
             real_path,
         })
     }
 
-    fn place(&self, real: &Path, text: &str) -> Place {
+    fn place(&self, workspace: &Path, real: &Path, text: &str) -> Place {
         if self.own.iter().any(|own| is_part_of(own, real, text)) {
             Place::Own
         } else if is_secret_path(text) {
             Place::Secret
-        } else if real.starts_with(&self.workspace) {
+        } else if real.starts_with(workspace) {
             Place::Inside
         } else {
             Place::Outside
@@ -137,8 +136,9 @@ mod tests {
 
     fn place(root: &Path, own: &[PathBuf], path: &str) -> Checked<Place> {
         let arguments = serde_json_canonicalizer::to_vec(&serde_json::json!({ "path": path }))?;
-        Ok(Surroundings::new(&root.join("work"), own)?
-            .observe("read", &arguments)?
+        let surroundings = Surroundings::new(&root.join("work"), own)?;
+        Ok(surroundings
+            .observe(surroundings.workspace(), "read", &arguments)?
             .place)
     }
 
@@ -194,6 +194,46 @@ mod tests {
             assert_eq!(place(root.path(), &own, name)?, Place::Own, "{name}");
         }
         assert_eq!(place(root.path(), &own, "ledger.dbx")?, Place::Inside);
+        Ok(())
+    }
+
+    #[test]
+    fn inside_is_the_workspace_of_the_requester_and_no_other() -> Checked {
+        let root = folders()?;
+        let own = [root.path().join("work/ledger.db")];
+        let surroundings = Surroundings::new(&root.path().join("work"), &own)?;
+        let tree = root.path().canonicalize()?.join("elsewhere");
+        let place = |path: &str| -> Checked<Place> {
+            let arguments = serde_json_canonicalizer::to_vec(&serde_json::json!({ "path": path }))?;
+            Ok(surroundings.observe(&tree, "read", &arguments)?.place)
+        };
+        assert_eq!(place("a")?, Place::Inside);
+        assert_eq!(place("../work/src/a")?, Place::Outside);
+        assert_eq!(place("../work/ledger.db")?, Place::Own);
+        Ok(())
+    }
+
+    #[test]
+    fn only_files_and_commands_have_a_place_to_be_told() -> Checked {
+        let root = folders()?;
+        let surroundings = Surroundings::new(&root.path().join("work"), &[])?;
+        let seen =
+            |tool: &str, arguments: &str| surroundings.observe(surroundings.workspace(), tool, arguments.as_bytes());
+        for (tool, arguments) in [
+            ("web_fetch", r#"{"url":"file:///etc/passwd"}"#),
+            ("bash_read", r#"{"job":"1"}"#),
+            ("todo", r#"{"items":".env"}"#),
+            ("mcp/x", r#"{"path":".env"}"#),
+        ] {
+            assert_eq!(seen(tool, arguments)?, Observed::nothing(), "{tool}");
+        }
+        assert_eq!(seen("bash_start", r#"{"command":"ls"}"#)?, Observed::unknown());
+        assert_eq!(seen("read", "{}")?, Observed::unknown());
+        let merged = seen("merge", r#"{"branch":"b"}"#)?;
+        assert_eq!(
+            (merged.place, Path::new(&merged.real_path)),
+            (Place::Inside, surroundings.workspace())
+        );
         Ok(())
     }
 

@@ -320,9 +320,27 @@ pub static TOOL_SCHEMA: ToolSpec = ToolSpec {
 };
 
 /// Every built-in tool, in the order of the law's table.
-pub static BUILTIN: [&ToolSpec; 9] = [&READ, &LIST, &GLOB, &GREP, &WRITE, &EDIT, &BASH, &AGENT, &ADVISOR];
+pub static BUILTIN: [&ToolSpec; 17] = [
+    &READ,
+    &LIST,
+    &GLOB,
+    &GREP,
+    &WRITE,
+    &EDIT,
+    &BASH,
+    &AGENT,
+    &ADVISOR,
+    &WEB_FETCH,
+    &BASH_START,
+    &BASH_READ,
+    &BASH_STOP,
+    &MERGE,
+    &TODO,
+    &ASK_USER,
+    &TOOL_SCHEMA,
+];
 
-/// The built-in tools that run by themselves: all of [`BUILTIN`] except `agent` and `advisor`.
+/// The built-in tools that run by themselves; the session runs the others.
 pub struct Toolbox(Vec<Box<dyn Tool>>);
 
 impl Toolbox {

@@ -30,6 +30,8 @@ fn table_is_that_of_the_law() {
         ToolKind::Command => Resource::Command { argument: "command" },
         ToolKind::Delegate => Resource::AgentType { argument: "type" },
         ToolKind::Consult => Resource::Advisor,
+        ToolKind::Url => Resource::Url { argument: "url" },
+        ToolKind::Session => Resource::Session,
     };
     assert_eq!(BUILTIN.len(), TOOLS.len());
     for (spec, law) in BUILTIN.iter().zip(&TOOLS) {
@@ -42,13 +44,50 @@ fn table_is_that_of_the_law() {
     }
 }
 
+/// Tools that no toolbox holds: the session runs them, or nobody on this machine does yet.
+const NOT_IN_THE_TOOLBOX: [&str; 10] = [
+    "agent",
+    "advisor",
+    "web_fetch",
+    "bash_start",
+    "bash_read",
+    "bash_stop",
+    "merge",
+    "todo",
+    "ask_user",
+    "tool_schema",
+];
+
 #[test]
 fn every_tool_but_those_of_the_session_can_run() -> Result<(), std::io::Error> {
     let tools = Toolbox::new(Shell::find([])?);
-    let runnable: Vec<_> = BUILTIN.iter().filter(|spec| tools.find(spec.name).is_some()).collect();
-    assert_eq!(runnable.len(), 7);
-    assert!(tools.find("agent").is_none() && tools.find("advisor").is_none() && tools.find("Read").is_none());
+    for spec in BUILTIN {
+        let runs = tools.find(spec.name).is_some();
+        assert_eq!(runs, !NOT_IN_THE_TOOLBOX.contains(&spec.name), "{}", spec.name);
+    }
+    assert!(tools.find("Read").is_none());
     Ok(())
+}
+
+#[test]
+fn what_changes_something_runs_alone() {
+    let harmless = Effects::READ.union(Effects::NETWORK);
+    for spec in BUILTIN {
+        let alone = spec.concurrency != Concurrency::ReadOnly;
+        assert!(alone || harmless.contains(spec.effects), "{}", spec.name);
+        assert_eq!(spec.concurrency == Concurrency::Delegation, spec.name == "agent");
+    }
+}
+
+#[test]
+fn deferred_tools_are_five_and_the_way_to_them_is_not() {
+    let deferred: Vec<_> = BUILTIN
+        .iter()
+        .filter(|spec| spec.loading == Loading::Deferred)
+        .collect();
+    let names: Vec<_> = deferred.iter().map(|spec| spec.name).collect();
+    assert_eq!(names, ["web_fetch", "bash_start", "bash_read", "bash_stop", "merge"]);
+    assert_eq!(TOOL_SCHEMA.loading, Loading::Eager);
 }
 
 #[test]

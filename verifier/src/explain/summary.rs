@@ -1,6 +1,6 @@
 //! Arguments, grants and parts in a few words, fit to be looked at.
 
-use countersign_identity::grant::{AbsolutePath, Grant};
+use countersign_identity::grant::{AbsolutePath, Grant, HostScope};
 use countersign_schemas::body::Part;
 use countersign_schemas::text::Name;
 use serde_json::Value;
@@ -31,9 +31,14 @@ pub(super) fn arguments(tool: &str, arguments: Option<&[u8]>) -> String {
         "read" | "list" | "write" | "edit" => member("path").to_owned(),
         "glob" => member("pattern").to_owned(),
         "grep" => format!("{} in {}", member("pattern"), member("path")),
-        "bash" => member("command").to_owned(),
+        "bash" | "bash_start" => member("command").to_owned(),
         "agent" => format!("{} {}: {}", member("type"), member("name"), member("task")),
-        "advisor" => member("question").to_owned(),
+        "advisor" | "ask_user" => member("question").to_owned(),
+        "web_fetch" => member("url").to_owned(),
+        "bash_read" | "bash_stop" => member("job").to_owned(),
+        "merge" => member("branch").to_owned(),
+        "todo" => member("items").to_owned(),
+        "tool_schema" => member("tool").to_owned(),
         _ => document.to_string(),
     };
     visible(&words, WORDS_MAX)
@@ -44,12 +49,14 @@ pub(super) fn grant(grant: &Grant) -> String {
     let tools: Vec<&str> = grant.tools.iter().map(Name::as_str).collect();
     let effects: Vec<&str> = grant.effects.words().collect();
     let paths: Vec<&str> = grant.paths.iter().map(AbsolutePath::as_str).collect();
+    let hosts: Vec<&str> = grant.hosts.iter().map(HostScope::as_str).collect();
     let budget = &grant.budget;
     format!(
-        "tools {}; effects {}; paths {}; {} calls, {} + {} tokens, {} micro-USD; depth {}",
+        "tools {}; effects {}; paths {}; hosts {}; {} calls, {} + {} tokens, {} micro-USD; depth {}",
         or_none(&tools.join(", ")),
         or_none(&effects.join(", ")),
         or_none(&visible(&paths.join(", "), WORDS_MAX)),
+        or_none(&visible(&hosts.join(", "), WORDS_MAX)),
         budget.calls,
         budget.tokens_in,
         budget.tokens_out,
@@ -83,6 +90,12 @@ mod tests {
             "ls\\n\\u{1b}[2J"
         );
         assert_eq!(arguments("grep", Some(br#"{"path":".","pattern":"x"}"#)), "x in .");
+        assert_eq!(
+            arguments("web_fetch", Some(br#"{"url":"https://example.com/a"}"#)),
+            "https://example.com/a"
+        );
+        assert_eq!(arguments("bash_stop", Some(br#"{"job":"j1"}"#)), "j1");
+        assert_eq!(arguments("todo", Some(br#"{"items":"[ ] a"}"#)), "[ ] a");
         assert_eq!(arguments("read", Some(br"{}")), "?");
         assert_eq!(arguments("read", Some(b"\xff{")), "\u{fffd}{");
         assert_eq!(arguments("mcp/x", Some(br#"{"a":1}"#)), r#"{"a":1}"#);

@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::judge::{JudgeError, Judgement, code_of_denial, outcome, projection_digest};
 use super::{Change, Law};
 use crate::code::Code;
-use crate::projection::{CedarRequest, Observed, Place, is_secret_path, is_within};
+use crate::projection::{CedarRequest, Observed, Place, ToolKind, is_secret_path, is_within, tool_profile};
 
 /// A decision that is entered.
 pub(super) struct Decided {
@@ -186,6 +186,9 @@ fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut 
         return None;
     }
     let observed = observation(recorded, out)?;
+    if recorded.is_some() {
+        check_kind(law, body.request, observed.place, out);
+    }
     check_place(law, body.request, &observed, out);
     match law.judge(body.request, observed) {
         Ok(judgement) => return Some(judgement),
@@ -216,6 +219,24 @@ fn observation(recorded: Option<&[u8]>, out: &mut Findings) -> Option<Observed> 
             None
         }
     }
+}
+
+/// D4a: what is no file has no place, and a command has one that nobody can tell.
+fn check_kind(law: &Law, request: Seq, place: Place, out: &mut Findings) {
+    let Some(request) = law.actions.requests.get(&request) else {
+        return;
+    };
+    let fits = match tool_profile(request.tool.as_str()).map(|profile| profile.kind) {
+        Some(ToolKind::File | ToolKind::Workspace) => place != Place::None,
+        Some(ToolKind::Command) => place == Place::Unknown,
+        Some(ToolKind::Delegate | ToolKind::Consult | ToolKind::Url | ToolKind::Session) | None => place == Place::None,
+    };
+    out.require(
+        fits,
+        Code::D4a,
+        format!("a place that {} can have", request.tool),
+        place.as_str(),
+    );
 }
 
 /// D4a: the place fits the path that was observed, as far as the ledger can tell; `own` is the gatekeeper's word.

@@ -147,13 +147,14 @@ impl Law {
         observed: &Observed,
     ) -> Result<Part, JudgeError> {
         let state = self.grants.at(request.author).ok_or(JudgeError::NoGrant(seq))?;
-        let paths: Vec<&str> = match projected.map(|projected| &projected.resource) {
-            Some(Resource::File { path, .. }) if observed.real_path.is_empty() => vec![path],
-            Some(Resource::File { path, .. }) => vec![path, &observed.real_path],
-            _ => Vec::new(),
+        let touched: Vec<(Option<&str>, Option<&str>)> = match projected.map(|projected| &projected.resource) {
+            Some(Resource::File { path, .. }) if observed.real_path.is_empty() => vec![(Some(path), None)],
+            Some(Resource::File { path, .. }) => vec![(Some(path), None), (Some(&observed.real_path), None)],
+            Some(Resource::Url(url)) => vec![(None, Some(url.host()))],
+            _ => vec![(None, None)],
         };
-        let asked = std::iter::once(None).chain(paths.into_iter().map(Some));
-        let wide = asked.flat_map(|path| state.grant.covers(&request.tool, request.effects, path, None).err());
+        let covers = |(path, host)| state.grant.covers(&request.tool, request.effects, path, host);
+        let wide = touched.into_iter().filter_map(|place| covers(place).err());
         let mut broken: Vec<&str> = wide.flatten().map(|wide| wide.code()).collect();
         broken.extend(self.broken_terms(request));
         match self.run_terms(request.author) {

@@ -151,6 +151,13 @@ fn resource_attributes(resource: &Resource) -> Attributes {
         }
         Resource::Command { command, .. } => attributes([("command", text(command))]),
         Resource::AgentType { name, .. } => attributes([("name", text(name))]),
+        Resource::Url(url) => attributes([
+            ("url", text(url.as_str())),
+            ("scheme", text(url.scheme().as_str())),
+            ("host", text(url.host())),
+            ("port", RestrictedExpression::new_long(url.port().into())),
+            ("path", text(url.path())),
+        ]),
         Resource::Advisor | Resource::Tool { .. } => Attributes::new(),
     }
 }

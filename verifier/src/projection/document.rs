@@ -4,7 +4,7 @@ use countersign_identity::jcs;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::ARGUMENTS_BYTES_MAX;
+use super::{ARGUMENTS_BYTES_MAX, Url};
 
 /// The `schema` member of the document.
 pub const SCHEMA_NAME: &str = "countersign.cedar-request/v1";
@@ -152,7 +152,9 @@ pub enum Resource {
     },
     /// The advisor.
     Advisor,
-    /// A tool without a projection of its own.
+    /// A web address.
+    Url(Url),
+    /// A tool that touches only the session, or has no projection of its own.
     Tool {
         /// Its name.
         id: String,
@@ -168,6 +170,7 @@ impl Resource {
             Self::Command { .. } => "Command",
             Self::AgentType { .. } => "AgentType",
             Self::Advisor => "Advisor",
+            Self::Url(_) => "Url",
             Self::Tool { .. } => "Tool",
         }
     }
@@ -179,6 +182,7 @@ impl Resource {
             Self::File { path, .. } => path,
             Self::Command { id, .. } | Self::AgentType { id, .. } | Self::Tool { id } => id,
             Self::Advisor => "advisor",
+            Self::Url(url) => url.as_str(),
         }
     }
 }
@@ -266,7 +270,7 @@ impl TryFrom<Tagged> for CedarRequest {
 }
 
 /// [`Resource`] as its flat JSON object.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 enum FlatResource {
     File {
@@ -285,6 +289,14 @@ enum FlatResource {
     },
     Advisor {
         id: String,
+    },
+    Url {
+        id: String,
+        url: String,
+        scheme: String,
+        host: String,
+        port: u16,
+        path: String,
     },
     Tool {
         id: String,
@@ -305,6 +317,14 @@ impl From<Resource> for FlatResource {
             Resource::Advisor => Self::Advisor {
                 id: "advisor".to_owned(),
             },
+            Resource::Url(url) => Self::Url {
+                id: url.as_str().to_owned(),
+                url: url.as_str().to_owned(),
+                scheme: url.scheme().as_str().to_owned(),
+                host: url.host().to_owned(),
+                port: url.port(),
+                path: url.path().to_owned(),
+            },
             Resource::Tool { id } => Self::Tool { id },
         }
     }
@@ -323,6 +343,13 @@ impl TryFrom<FlatResource> for Resource {
             FlatResource::AgentType { id, name } => Self::AgentType { id, name },
             FlatResource::Advisor { id } if id != "advisor" => return Err("the advisor's id is advisor".to_owned()),
             FlatResource::Advisor { .. } => Self::Advisor,
+            FlatResource::Url { ref url, .. } => {
+                let read = Self::Url(Url::parse(url).map_err(|error| error.to_string())?);
+                if FlatResource::from(read.clone()) != flat {
+                    return Err("the parts of an address are those of its text".to_owned());
+                }
+                read
+            }
             FlatResource::Tool { id } => Self::Tool { id },
         })
     }

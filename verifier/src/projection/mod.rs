@@ -7,10 +7,12 @@
 mod document;
 mod path;
 mod tools;
+mod url;
 
 pub use document::{CedarRequest, DocumentError, Observed, Place, Principal, RequestContext, Resource, SCHEMA_NAME};
 pub use path::{is_secret_name, is_secret_path, is_within, lexical_absolute};
 pub use tools::{TOOLS, ToolKind, ToolProfile, tool_profile};
+pub use url::{Scheme, URL_BYTES_MAX, Url, UrlError};
 
 use std::collections::BTreeMap;
 
@@ -20,13 +22,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// What this projection and the path analysis are called; [`PROJECTION_DIGEST`] is its digest and stands in every decision.
-pub const PROJECTION_NAME: &str = "countersign/1 projection 1; analyser paths 1";
+/// What this projection and its analysers are called; [`PROJECTION_DIGEST`] is its digest and stands in every decision.
+pub const PROJECTION_NAME: &str = "countersign/1 projection 1; analyser paths 1; urls 1";
 
 /// SHA-256 of [`PROJECTION_NAME`]: the `projection` of every decision that this code makes or judges.
 pub const PROJECTION_DIGEST: [u8; 32] = [
-    0x74, 0xf1, 0x42, 0x34, 0x11, 0x4b, 0x0d, 0x55, 0x3c, 0xdb, 0x26, 0x90, 0x89, 0x8f, 0xae, 0xbe, 0x1c, 0xea, 0xf5,
-    0xa5, 0xfd, 0x5b, 0x87, 0x19, 0xe0, 0x27, 0x9b, 0xc0, 0x75, 0x94, 0xec, 0xcc,
+    0x79, 0x39, 0xee, 0x9a, 0x02, 0x46, 0x92, 0xb7, 0xdb, 0x0a, 0xbf, 0x93, 0x60, 0x06, 0x81, 0xa5, 0x41, 0x26, 0x13,
+    0x86, 0xea, 0x80, 0x6f, 0xba, 0x6c, 0x45, 0xa9, 0x4a, 0x49, 0x04, 0x2a, 0x8f,
 ];
 
 /// Largest argument document that is projected, in bytes.
@@ -80,6 +82,9 @@ pub enum ProjectionError {
     /// An argument is no string.
     #[error("argument {0} is no string")]
     NotAString(String),
+    /// The address is not of the one form.
+    #[error("the address cannot be judged")]
+    Url(#[from] UrlError),
 }
 
 /// Derives the Cedar request of one action request.
@@ -93,10 +98,7 @@ pub fn project(input: ProjectionInput<'_>) -> Result<CedarRequest, ProjectionErr
     let (action, resource) = match tool_profile(input.tool) {
         Some(profile) => {
             let arguments = string_arguments(profile, &arguments)?;
-            (
-                profile.name.to_owned(),
-                resource(profile.kind, &arguments, input.workspace),
-            )
+            (profile.name.to_owned(), resource(profile, &arguments, input.workspace)?)
         }
         None => (
             "other".to_owned(),
@@ -123,15 +125,15 @@ pub fn project(input: ProjectionInput<'_>) -> Result<CedarRequest, ProjectionErr
 
 /// The lexical absolute path of a request's `path` argument, where its tool has one and the arguments are in order.
 ///
-/// A gatekeeper resolves symbolic links from here; `glob` names the workspace itself.
+/// A gatekeeper resolves symbolic links from here; `glob` and `merge` name the workspace itself.
 #[must_use]
 pub fn lexical_path(tool: &str, arguments: &[u8], workspace: &str) -> Option<String> {
     let profile = tool_profile(tool)?;
     let Ok(Value::Object(arguments)) = jcs::parse_canonical_within(arguments, ARGUMENTS_BYTES_MAX) else {
         return None;
     };
-    match resource(profile.kind, &string_arguments(profile, &arguments).ok()?, workspace) {
-        Resource::File { path, .. } => Some(path),
+    match resource(profile, &string_arguments(profile, &arguments).ok()?, workspace) {
+        Ok(Resource::File { path, .. }) => Some(path),
         _ => None,
     }
 }
@@ -157,9 +159,9 @@ fn string_arguments<'a>(
     arguments.iter().map(text).collect()
 }
 
-fn resource(kind: ToolKind, arguments: &Arguments<'_>, workspace: &str) -> Resource {
+fn resource(profile: &ToolProfile, arguments: &Arguments<'_>, workspace: &str) -> Result<Resource, UrlError> {
     let argument = |name: &str| arguments.get(name).copied().unwrap_or_default();
-    match kind {
+    Ok(match profile.kind {
         ToolKind::File => file(&lexical_absolute(argument("path"), workspace), workspace),
         ToolKind::Workspace => file(&lexical_absolute("", workspace), workspace),
         ToolKind::Command => {
@@ -172,7 +174,11 @@ fn resource(kind: ToolKind, arguments: &Arguments<'_>, workspace: &str) -> Resou
             name: argument("name").to_owned(),
         },
         ToolKind::Consult => Resource::Advisor,
-    }
+        ToolKind::Url => Resource::Url(Url::parse(argument("url"))?),
+        ToolKind::Session => Resource::Tool {
+            id: profile.name.to_owned(),
+        },
+    })
 }
 
 fn file(path: &str, workspace: &str) -> Resource {

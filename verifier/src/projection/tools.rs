@@ -15,6 +15,10 @@ pub enum ToolKind {
     Delegate,
     /// The advisor.
     Consult,
+    /// The web address of its `url` argument.
+    Url,
+    /// Nothing but the session that offers it: what it does was decided when its job was started, or stays within.
+    Session,
 }
 
 /// One tool of the table.
@@ -44,7 +48,7 @@ const READ_WRITE: Effects = Effects::READ.union(Effects::WRITE);
 const ANYTHING: Effects = READ_WRITE.union(Effects::EXECUTE).union(Effects::NETWORK);
 
 /// Every tool of the table, in its order.
-pub static TOOLS: [ToolProfile; 9] = [
+pub static TOOLS: [ToolProfile; 17] = [
     tool("read", &["path"], Effects::READ, ToolKind::File),
     tool("list", &["path"], Effects::READ, ToolKind::File),
     tool("glob", &["pattern"], Effects::READ, ToolKind::Workspace),
@@ -59,6 +63,24 @@ pub static TOOLS: [ToolProfile; 9] = [
         ToolKind::Delegate,
     ),
     tool("advisor", &["question"], Effects::CONSULT, ToolKind::Consult),
+    tool(
+        "web_fetch",
+        &["url"],
+        Effects::READ.union(Effects::NETWORK),
+        ToolKind::Url,
+    ),
+    tool("bash_start", &["command"], ANYTHING, ToolKind::Command),
+    tool("bash_read", &["job"], Effects::READ, ToolKind::Session),
+    tool("bash_stop", &["job"], Effects::EXECUTE, ToolKind::Session),
+    tool(
+        "merge",
+        &["branch"],
+        READ_WRITE.union(Effects::EXECUTE),
+        ToolKind::Workspace,
+    ),
+    tool("todo", &["items"], Effects::NONE, ToolKind::Session),
+    tool("ask_user", &["question"], Effects::CONSULT, ToolKind::Session),
+    tool("tool_schema", &["tool"], Effects::NONE, ToolKind::Session),
 ];
 
 /// The profile of `name`; `None` for a tool that has the action `other`.
