@@ -6,6 +6,7 @@ pub(crate) mod judge;
 pub(crate) mod ledger_copy;
 pub(crate) mod namespace;
 pub(crate) mod programs;
+pub(crate) mod provider;
 pub(crate) mod rng;
 pub(crate) mod stored;
 pub(crate) mod story;
