@@ -80,7 +80,17 @@ fn messages_api_refuses_what_breaks_its_rules() -> Checked {
             "Unexpected role",
         ),
         (|p, _| p.list().truncate(2), 400, "prefill"),
-        (|p, _| drop(p.list().remove(1)), 400, "roles must alternate"),
+        (|p, _| drop(p.list().remove(1)), 400, "unexpected `tool_use_id`"),
+        (
+            |p, _| p.list().push(json!({ "role": "assistant", "content": "And on." })),
+            400,
+            "prefill",
+        ),
+        (
+            |p, _| p.list().insert(2, json!({ "role": "assistant", "content": "And on." })),
+            400,
+            "roles must alternate",
+        ),
         (
             |p, _| p.body["messages"][2]["content"] = json!("no results"),
             400,

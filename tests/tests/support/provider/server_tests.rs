@@ -121,6 +121,19 @@ fn advisor_is_known_by_its_question() -> Checked {
 }
 
 #[test]
+fn user_may_go_on_after_results() -> Checked {
+    for wire in WIRES {
+        let provider = Provider::start(setup()?)?;
+        let mut player = Player::new(wire, TASK, &TOOLS);
+        let heard = player.turn(&provider)?;
+        player.results(&heard);
+        player.list().push(json!({ "role": "user", "content": "Go on." }));
+        assert_eq!(player.turn(&provider)?.calls.len(), 1, "{wire:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn chunks_are_as_short_as_they_are_told_to_be() -> Checked {
     let provider = Provider::start(setup()?.chunks_up_to(5))?;
     let answer = Player::new(Wire::Messages, TASK, &TOOLS).send(&provider)?;

@@ -151,11 +151,16 @@ fn check_messages(body: &Part<'_>, conversation: &mut Conversation) -> Result<us
     let mut open: Vec<String> = Vec::new();
     let mut is_users_turn = true;
     for message in &messages {
+        // The user may go on speaking: the service puts such messages together.
         message.only(&["role", "content"])?;
         let role = message.field("role")?;
         match (role.text()?, is_users_turn) {
-            ("user", true) => breakpoints += check_user(message, &mut open, conversation)?,
+            ("user", _) => {
+                breakpoints += check_user(message, &mut open, conversation)?;
+                is_users_turn = false;
+            }
             ("assistant", false) => {
+                is_users_turn = true;
                 let (said, controls) = check_assistant(message)?;
                 open = said.calls.iter().map(|call| call.id.clone()).collect();
                 if let Some(twice) = open.iter().find(|id| !ids.insert((*id).clone())) {
@@ -164,14 +169,13 @@ fn check_messages(body: &Part<'_>, conversation: &mut Conversation) -> Result<us
                 conversation.said.push(said);
                 breakpoints += controls;
             }
-            ("user" | "assistant", _) => {
+            ("assistant", true) => {
                 return Err(
                     role.problem("roles must alternate between \"user\" and \"assistant\", beginning with \"user\"")
                 );
             }
             _ => return Err(role.problem("Unexpected role. Allowed roles are \"user\" or \"assistant\".")),
         }
-        is_users_turn = !is_users_turn;
     }
     match messages.last() {
         None => Err(Problem::at("messages", "at least one message is required")),
