@@ -10,6 +10,7 @@ pub(crate) mod provider;
 pub(crate) mod rng;
 pub(crate) mod stored;
 pub(crate) mod story;
+pub(crate) mod tale;
 pub(crate) mod verdict;
 pub(crate) mod workshop;
 
