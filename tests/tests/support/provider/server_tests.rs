@@ -1,5 +1,6 @@
 //! The server is what it says: every format plays the whole script, whatever the pieces, and goes wrong only as told.
 
+use countersign_examples::{DEMO_SCRIPT, DEMO_TASK};
 use serde_json::{Value, json};
 
 use super::fault::Fault;
@@ -116,6 +117,28 @@ fn advisor_is_known_by_its_question() -> Checked {
         assert_eq!(advisor.turn(&provider)?.text, "Höflich.", "{wire:?}");
         let asked = provider.requests().remove(0).asked.ok_or("it was told who asks")?;
         assert_eq!((asked.agent.as_str(), asked.turn, asked.depth), ("advisor", 0, 0));
+    }
+    Ok(())
+}
+
+#[test]
+fn demo_is_played_by_all_its_agents_in_every_format() -> Checked {
+    let script: Value = serde_json::from_str(DEMO_SCRIPT)?;
+    let argument = |tool: &str, name: &str| {
+        let calls = script["agents"]["lead"].as_array().into_iter().flatten();
+        let mut calls = calls.flat_map(|turn| turn["calls"].as_array().into_iter().flatten());
+        let found = calls.find(|call| call["tool"] == tool);
+        found.and_then(|call| call["args"][name].as_str()).map(str::to_owned)
+    };
+    let task = argument("agent", "task").ok_or("a scout is sent")?;
+    let question = argument("advisor", "question").ok_or("the advisor is asked")?;
+    for wire in WIRES {
+        let provider = Provider::start(Setup::new(DEMO_SCRIPT, DEMO_TASK)?.key(KEY))?;
+        for (agent, words) in [("lead", DEMO_TASK), ("scout", &task), ("advisor", &question)] {
+            let turns = play(&provider, &mut Player::new(wire, words, &["edit"]))?;
+            let expected = script["agents"][agent].as_array().map(Vec::len);
+            assert_eq!(Some(turns.len()), expected, "{wire:?} {agent}");
+        }
     }
     Ok(())
 }
