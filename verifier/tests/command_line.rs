@@ -107,7 +107,7 @@ fn a_sound_ledger_is_verified_in_one_line() -> Outcome {
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
         assert_eq!(
             said.first_line(),
-            "verified  43 entries  end: self · time: host · pq: full"
+            "verified  51 entries  end: self · time: host · pq: full"
         );
         assert!(
             said.out.contains(Who::Principal.did().short()) && said.out.contains("policy     layer 0 builtin, entry 1")
@@ -121,7 +121,7 @@ fn without_an_anchor_it_is_incomplete() -> Outcome {
     let files = files(Twist::honest())?;
     let said = verify(&[texts(&files).0]);
     assert_eq!((said.code, said.err.as_str()), (3, ""));
-    assert!(said.first_line().starts_with("incomplete  43 entries"));
+    assert!(said.first_line().starts_with("incomplete  51 entries"));
     assert!(
         said.out
             .contains("\nunproven\n  C4  ledger  Nobody told the verifier whom to trust.\n"),
@@ -139,7 +139,7 @@ fn a_breach_is_named_with_a_hint() -> Outcome {
     let (ledger, anchor) = texts(&files);
     let said = verify(&[&ledger, "--trust", &anchor]);
     assert_eq!(said.code, 1);
-    assert!(said.first_line().starts_with("rejected  43 entries"));
+    assert!(said.first_line().starts_with("rejected  51 entries"));
     assert!(
         said.out
             .contains("\nfindings\n  D10  entry 14  No model proposed this action.\n"),
@@ -171,7 +171,7 @@ fn json_is_one_document_a_ledger() -> Outcome {
     assert_eq!(document["findings"], json!([]));
     assert_eq!(document["unproven"][0]["code"], "C2");
     assert_eq!(document["principal"], Who::Principal.did().short());
-    assert_eq!(document["entries"], 42);
+    assert_eq!(document["entries"], 50);
     assert_eq!(document["policies"][1]["entry"], 2);
     assert_eq!(document["input"], ledger);
     Ok(())
@@ -236,7 +236,7 @@ fn heads_are_read_from_files() -> Outcome {
     let said = verify(&[&ledger, "--trust", &anchor, "--head", &head]);
     assert_eq!(
         said.first_line(),
-        "verified  43 entries  end: head@43 · time: host · pq: full"
+        "verified  51 entries  end: head@51 · time: host · pq: full"
     );
     fs::write(&head, b"something else")?;
     assert_eq!(verify(&[&ledger, "--trust", &anchor, "--head", &head]).code, 1);

@@ -26,17 +26,18 @@ fn the_state_answers_what_a_gate_asks() {
     let law = &writer.law;
     let (lead, scout) = (writer.at("lead"), writer.at("scout"));
     assert_eq!(law.next_seq(), writer.next_seq());
-    assert_eq!(law.head().size.get(), 43);
+    assert_eq!(law.head().size.get(), 51);
     assert_eq!(law.closed(), Some(writer.at("closed")));
     assert_eq!(law.policies_in_force(), [writer.at("layer0"), writer.at("layer1")]);
     assert_eq!(law.open_items(), 0);
-    // 3 calls of the lead, 1 of the scout, 1 of the advisor; spawn, grep, consult, edit and the approved command.
-    assert_eq!(law.calls_left(lead).map(|left| left.get()), Some(40));
+    // 3 calls of the lead, 1 of the scout, 1 of the advisor; spawn, grep, consult, edit, the approved command, a page and
+    // the list of steps.
+    assert_eq!(law.calls_left(lead).map(|left| left.get()), Some(38));
     assert_eq!(law.calls_left(scout).map(|left| left.get()), Some(8));
     let spent = law.grant_of(lead).map(|state| (state.spent(), state.reserved()));
     let count = Count::clamped;
     let used = Spend {
-        calls: count(10),
+        calls: count(12),
         tokens_in: count(550),
         tokens_out: count(250),
         cost_micro_usd: count(150),

@@ -7,6 +7,7 @@ mod honest;
 mod rules_chain;
 mod rules_decision;
 mod rules_execution;
+mod rules_fetch;
 mod rules_grant;
 mod rules_identity;
 mod support;

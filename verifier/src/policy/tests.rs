@@ -128,6 +128,49 @@ fn layer_0_asks_for_the_rest() -> Outcome {
 }
 
 #[test]
+fn layer_0_permits_what_stays_in_the_session() -> Outcome {
+    for (tool, arguments) in [
+        ("bash_read", r#"{"job":"1"}"#),
+        ("bash_stop", r#"{"job":"1"}"#),
+        ("todo", r#"{"items":""}"#),
+        ("ask_user", r#"{"question":"?"}"#),
+        ("tool_schema", r#"{"tool":"merge"}"#),
+    ] {
+        is(
+            &parts(&request(tool, arguments, Place::None)?, &[])?.permit,
+            PartOutcome::Allow,
+            &["0/session"],
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn layer_0_asks_for_addresses_background_commands_and_merges() -> Outcome {
+    let fetch = request("web_fetch", r#"{"url":"https://example.com/docs/a"}"#, Place::None)?;
+    let start = request("bash_start", r#"{"command":"ls"}"#, Place::Unknown)?;
+    let merge = |place| request("merge", r#"{"branch":"b"}"#, place);
+    for request in [&fetch, &start, &merge(Place::Inside)?] {
+        is(&parts(request, &[])?.permit, PartOutcome::Ask, &["0/ask-otherwise"]);
+    }
+    is(
+        &parts(&merge(Place::Secret)?, &[])?.permit,
+        PartOutcome::Deny,
+        &["0/forbid-change-secret"],
+    );
+    let docs = r#"@id("docs") permit(principal, action in Action::"fetch", resource)
+        when { resource.host == "example.com" && resource.path like "/docs/*" && resource.port < 1024 };"#;
+    let organisation = [(PolicyLayer::Organisation, docs)];
+    is(&parts(&fetch, &organisation)?.permit, PartOutcome::Allow, &["1/docs"]);
+    is(
+        &parts(&start, &organisation)?.permit,
+        PartOutcome::Ask,
+        &["0/ask-otherwise"],
+    );
+    Ok(())
+}
+
+#[test]
 fn layer_0_forbids_what_must_never_happen() -> Outcome {
     let write = |place| request("write", r#"{"content":"","path":"a"}"#, place);
     is(
@@ -368,6 +411,8 @@ fn texts_that_do_not_validate_strictly_are_refused() {
         r#"permit(principal, action, resource) when { context.calls_left == "many" };"#,
         r#"permit(principal, action, resource) when { resource.path == "/w" };"#,
         r#"permit(principal, action, resource) when { [].contains(1) };"#,
+        r#"permit(principal, action == Action::"web_fetch", resource) when { resource.path == resource.port };"#,
+        r#"permit(principal, action in Action::"session", resource) when { resource.url == "x" };"#,
         "permit(principal, action, resource);;",
         "allow(principal, action, resource);",
         "\u{feff}permit(principal, action, resource);",

@@ -90,6 +90,70 @@ fn every_tool_has_its_resource() -> Outcome {
 }
 
 #[test]
+fn tools_of_a_session_name_a_workspace_a_command_or_themselves() -> Outcome {
+    let merged = resource_of("merge", r#"{"branch":"../../etc"}"#)?;
+    assert_eq!((merged.type_name(), merged.id()), ("File", "/w"));
+    assert_eq!(lexical_path("merge", br#"{"branch":"x"}"#, "/w"), Some("/w".to_owned()));
+    let started = resource_of("bash_start", r#"{"command":"ls"}"#)?;
+    assert_eq!(started, resource_of("bash", r#"{"command":"ls"}"#)?);
+    for (tool, arguments) in [
+        ("bash_read", r#"{"job":"1"}"#),
+        ("bash_stop", r#"{"job":"1"}"#),
+        ("todo", r#"{"items":""}"#),
+        ("ask_user", r#"{"question":"?"}"#),
+        ("tool_schema", r#"{"tool":"merge"}"#),
+    ] {
+        let request = project(input(tool, arguments))?;
+        assert_eq!((request.action.as_str(), request.resource.id()), (tool, tool));
+        assert_eq!(request.resource.type_name(), "Tool");
+        assert_eq!(lexical_path(tool, arguments.as_bytes(), "/w"), None);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_is_projected_with_its_parts_or_not_at_all() -> Outcome {
+    let request = project(input("web_fetch", r#"{"url":"https://docs.example.com/a?q=1"}"#))?;
+    let text = String::from_utf8(request.to_jcs())?;
+    let resource = r#""resource":{"host":"docs.example.com","id":"https://docs.example.com/a?q=1","path":"/a","port":443,"scheme":"https","type":"Url","url":"https://docs.example.com/a?q=1"}"#;
+    assert!(text.contains(resource), "{text}");
+    assert_eq!(CedarRequest::parse(text.as_bytes())?, request);
+    for url in [
+        "",
+        "https://Example.com/",
+        "https://h/../a",
+        "https://u@h/",
+        "https://h/#a",
+    ] {
+        let refused = resource_of("web_fetch", &format!(r#"{{"url":"{url}"}}"#));
+        assert!(matches!(refused, Err(ProjectionError::Url(_))), "{url}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_whose_parts_are_not_those_of_its_text_is_refused() -> Outcome {
+    let good = project(input("web_fetch", r#"{"url":"https://h/a?q"}"#))?.to_jcs();
+    let good = String::from_utf8(good)?;
+    assert!(CedarRequest::parse(good.as_bytes()).is_ok());
+    for (from, to) in [
+        (r#""host":"h""#, r#""host":"i""#),
+        (r#""id":"https://h/a?q""#, r#""id":"https://h/a""#),
+        (r#""path":"/a""#, r#""path":"/""#),
+        (r#""port":443"#, r#""port":80"#),
+        (r#""port":443"#, r#""port":65979"#),
+        (r#""port":443"#, r#""port":"443""#),
+        (r#""scheme":"https""#, r#""scheme":"http""#),
+        (r#""url":"https://h/a?q""#, r#""url":"https://h/a?p""#),
+        (r#""url":"https://h/a?q""#, r#""url":"about:blank""#),
+    ] {
+        assert_ne!(good.replace(from, to), good, "{from}");
+        assert!(CedarRequest::parse(good.replace(from, to).as_bytes()).is_err(), "{to}");
+    }
+    Ok(())
+}
+
+#[test]
 fn arguments_that_are_not_the_tools_have_no_projection() {
     for (tool, arguments) in [
         ("read", "{}"),

@@ -13,6 +13,7 @@ use countersign_schemas::digest::Digest;
 use countersign_schemas::list::Doc;
 use countersign_schemas::number::{Count, Millis};
 use countersign_schemas::text::Name;
+use countersign_verifier::projection::TOOLS;
 
 use super::cast::Who;
 
@@ -68,11 +69,7 @@ pub(crate) fn instance(who: Who, called: &str, role: InstanceRole, ledger: Ledge
 
 pub(crate) fn root_grant(ledger: LedgerBinding) -> Grant {
     Grant {
-        tools: [
-            "advisor", "agent", "bash", "edit", "glob", "grep", "list", "read", "write",
-        ]
-        .map(name)
-        .into(),
+        tools: TOOLS.iter().map(|tool| name(tool.name)).collect(),
         effects: all_effects(),
         workspace: path("/w"),
         paths: BTreeSet::from([path("/w")]),

@@ -1,5 +1,5 @@
 //! The story every test starts from: a lead, a scout that is refused a write, an advisor, an edit that policy allows,
-//! a command that a person approves, and a clean end.
+//! a command that a person approves, a page of a host that is granted and one of a host that is not, and a clean end.
 
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{InstanceRole, Meaning, OrderClaims, OrderContext, OrderNonce, Presentation};
@@ -26,6 +26,10 @@ use super::writer::{Twist, Writer};
 pub(crate) const LAYER1: &str = r#"@id("edit-source")
 permit (principal, action == Action::"edit", resource)
 when { context.observed.place == "inside" && resource.relative like "src/*" };
+
+@id("fetch-docs")
+permit (principal, action in Action::"fetch", resource)
+when { resource.host like "*.example.com" && resource.port == 443 && resource.path like "/docs/*" };
 "#;
 
 /// Author: who signs, and the introduction that the statement names.
@@ -393,6 +397,9 @@ pub(crate) const SCOUT_WRITE: (&str, &str) = ("write", r#"{"content":"x","path":
 pub(crate) const CONSULT: (&str, &str) = ("advisor", r#"{"question":"patch or rewrite?"}"#);
 pub(crate) const EDIT: (&str, &str) = ("edit", r#"{"new":"b","old":"a","path":"src/add.sh"}"#);
 pub(crate) const BASH: (&str, &str) = ("bash", r#"{"command":"sh test.sh"}"#);
+pub(crate) const FETCH: (&str, &str) = ("web_fetch", r#"{"url":"https://api.example.com/docs/add?v=1"}"#);
+pub(crate) const STRAY: (&str, &str) = ("web_fetch", r#"{"url":"https://example.org/docs/add"}"#);
+pub(crate) const TODO: (&str, &str) = ("todo", r#"{"items":"[x] mend add.sh"}"#);
 
 fn scouting(writer: &mut Writer<'_>) {
     let lead = lead(writer);
@@ -431,7 +438,8 @@ pub(crate) fn spawn_scout(writer: &mut Writer<'_>) {
 
 fn working(writer: &mut Writer<'_>) {
     let lead = lead(writer);
-    let cause = turn(writer, ["call-2", "answer-2"], lead, &[CONSULT, EDIT, BASH]);
+    let calls = [CONSULT, EDIT, BASH, FETCH, STRAY, TODO];
+    let cause = turn(writer, ["call-2", "answer-2"], lead, &calls);
     let consult = request(writer, "consult", lead, CONSULT, cause, &[]);
     let decision = decide(writer, "consult-decision", consult, Observed::nothing());
     let advice = advise(writer);
@@ -445,7 +453,19 @@ fn working(writer: &mut Writer<'_>) {
         approve(writer, "approval", bash, asked, |_| {});
     }
     conclude(writer, "bash-finish", asked);
+    looking_up(writer, lead, cause);
     turn(writer, ["call-3", "answer-3"], lead, &[]);
+}
+
+fn looking_up(writer: &mut Writer<'_>, lead: Author, cause: Seq) {
+    let fetch = request(writer, "fetch", lead, FETCH, cause, &[]);
+    let allowed = decide(writer, "fetch-decision", fetch, Observed::nothing());
+    conclude(writer, "fetch-finish", allowed);
+    let stray = request(writer, "stray", lead, STRAY, cause, &[]);
+    decide(writer, "stray-decision", stray, Observed::nothing());
+    let todo = request(writer, "todo", lead, TODO, cause, &[]);
+    let allowed = decide(writer, "todo-decision", todo, Observed::nothing());
+    conclude(writer, "todo-finish", allowed);
 }
 
 fn advise(writer: &mut Writer<'_>) -> Seq {

@@ -379,6 +379,14 @@ fn decisions() -> Vec<Broken> {
         });
         body.parts = List::new(parts.collect()).expect("few parts");
     };
+    let other_port = Twist::payloads("fetch-decision", |payloads| {
+        let text = String::from_utf8_lossy(&payloads[0]).replace(r#""port":443"#, r#""port":80"#);
+        payloads[0] = text.into_bytes();
+    });
+    let placed_address = Twist::payloads("fetch-decision", |payloads| {
+        let text = String::from_utf8_lossy(&payloads[0]).replace(r#""place":"none""#, r#""place":"unknown""#);
+        payloads[0] = text.into_bytes();
+    });
     let again = |writer: &mut Writer<'static>| {
         let request = writer.at("grep");
         crate::support::story::decide(
@@ -412,6 +420,13 @@ fn decisions() -> Vec<Broken> {
             decided("scout-write-decision", allow),
         ),
         case(
+            "D1",
+            "host",
+            "a page of a host that the grant does not name is allowed",
+            "stray-decision",
+            decided("stray-decision", allow),
+        ),
+        case(
             "D2",
             "twice",
             "a request is decided twice",
@@ -439,6 +454,27 @@ fn decisions() -> Vec<Broken> {
             "a command that claims to read only",
             "bash",
             requested("bash", |it| it.effects = Effects::READ),
+        ),
+        case(
+            "D4a",
+            "fetch_effects",
+            "a fetch that claims no network",
+            "fetch",
+            requested("fetch", |it| it.effects = Effects::READ),
+        ),
+        case(
+            "D4a",
+            "url",
+            "the policy was asked about another port",
+            "fetch-decision",
+            other_port,
+        ),
+        case(
+            "D4a",
+            "kind",
+            "a place that a web address cannot have",
+            "fetch-decision",
+            placed_address,
         ),
         case(
             "D4b",

@@ -31,7 +31,7 @@ fn honest(story: &Told) -> Vector {
         "checkpoints": story.checkpoints.iter().map(note).collect::<Vec<_>>(),
         "expect": expectation(&audit(story, &anchored())),
     });
-    let why = "a lead, a scout that is refused a write, an advisor, an edit that policy allows, a command that a person approves, a clean end";
+    let why = "a lead, a scout that is refused a write, an advisor, an edit that policy allows, a command that a person approves, a page of a granted host and one of another that is refused, a list of steps, a clean end";
     Vector::new("ledger", "story", "§6", why, more)
 }
 

@@ -1,5 +1,6 @@
 //! The golden vectors of authority-v1, made in memory: the example writes them, the tests compare and check them.
 
+mod address;
 mod broken;
 mod ledger;
 mod outcome;

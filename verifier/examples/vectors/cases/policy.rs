@@ -16,6 +16,12 @@ const ERRS: &str =
     r#"@id("errs") forbid(principal, action, resource) when { context.calls_left + 9223372036854775807 > 0 };"#;
 const OURS: &str = r#"@id("ours") forbid(principal in Principal::"did:peer:4zQmeBUsUXvYmg9Bfr6bnMtgvySXmUnpqyVqAw86iKAJugFQ", action, resource);"#;
 const NAMES: &str = "@id(\"b ad\") forbid(principal, action, resource);\nforbid(principal, action, resource);\n@id(\"z\") forbid(principal, action, resource);\n@id(\"a\") forbid(principal, action, resource);\n@id(\"a\") forbid(principal, action, resource);";
+const DOCS: &str = r#"@id("docs") permit(principal, action in Action::"fetch", resource) when { resource.scheme == "https" && resource.host == "example.com" && resource.port == 443 && resource.path like "/docs/*" };"#;
+const QUERY: &str =
+    r#"@id("query") forbid(principal, action == Action::"web_fetch", resource) when { resource.url like "*?*" };"#;
+const QUIET: &str =
+    r#"@id("quiet") forbid(principal, action in Action::"session", resource) unless { resource == Tool::"todo" };"#;
+const UNTYPED: &str = r#"permit(principal, action == Action::"todo", resource) when { resource.url == "x" };"#;
 const SYNTAX: &str = "permit(principal, action, resource)";
 const UNKNOWN: &str = r#"permit(principal, action == Action::"fly", resource);"#;
 const TEMPLATE: &str = "permit(principal == ?principal, action, resource);";
@@ -31,6 +37,13 @@ const WRITE: (&str, &str, Place) = ("write", r#"{"content":"","path":"a"}"#, Pla
 const WRITE_SECRET: (&str, &str, Place) = ("write", r#"{"content":"","path":".env"}"#, Place::Secret);
 const BASH: (&str, &str, Place) = ("bash", r#"{"command":"ls"}"#, Place::Unknown);
 const AGENT: (&str, &str, Place) = ("agent", r#"{"name":"scout","task":"t","type":"explore"}"#, Place::None);
+const FETCH: (&str, &str, Place) = ("web_fetch", r#"{"url":"https://example.com/docs/a?q=1"}"#, Place::None);
+const BASH_START: (&str, &str, Place) = ("bash_start", r#"{"command":"ls"}"#, Place::Unknown);
+const BASH_STOP: (&str, &str, Place) = ("bash_stop", r#"{"job":"1"}"#, Place::None);
+const MERGE: (&str, &str, Place) = ("merge", r#"{"branch":"fix"}"#, Place::Inside);
+const MERGE_SECRET: (&str, &str, Place) = ("merge", r#"{"branch":"fix"}"#, Place::Secret);
+const TODO: (&str, &str, Place) = ("todo", r#"{"items":"[ ] a"}"#, Place::None);
+const ASK_USER: (&str, &str, Place) = ("ask_user", r#"{"question":"?"}"#, Place::None);
 const OTHER: (&str, &str, Place) = ("mcp/search", "{}", Place::None);
 
 use PolicyLayer::{Builtin, File, Organisation, Project, User};
@@ -263,8 +276,102 @@ const CASES: [Case; 36] = [
     ),
 ];
 
+/// Addresses, background commands, merges and tools of the session.
+const SESSION_CASES: [Case; 15] = [
+    (
+        "builtin_fetch",
+        "layer 0 asks before a fetch",
+        FETCH,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "builtin_bash_start",
+        "layer 0 asks before a command that goes on",
+        BASH_START,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "builtin_merge",
+        "layer 0 asks before a merge as before a change",
+        MERGE,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "builtin_merge_secret",
+        "layer 0 forbids a merge into a secret place",
+        MERGE_SECRET,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "builtin_todo",
+        "layer 0 permits what stays in the session",
+        TODO,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "builtin_ask_user",
+        "layer 0 permits a question to the person",
+        ASK_USER,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "builtin_bash_stop",
+        "layer 0 permits the end of a command",
+        BASH_STOP,
+        &[(Builtin, BUILTIN_LAYER0)],
+    ),
+    (
+        "organisation_permits_fetch",
+        "layer 1 permits by scheme, host, port and path",
+        FETCH,
+        &[(Builtin, BUILTIN_LAYER0), (Organisation, DOCS)],
+    ),
+    (
+        "organisation_other_action",
+        "a permit for fetches says nothing about commands",
+        BASH_START,
+        &[(Builtin, BUILTIN_LAYER0), (Organisation, DOCS)],
+    ),
+    (
+        "organisation_asks_session",
+        "layer 1 asks where layer 0 permits",
+        TODO,
+        &[(Builtin, BUILTIN_LAYER0), (Organisation, ASK)],
+    ),
+    (
+        "organisation_forbids_query",
+        "a forbid by the whole address",
+        FETCH,
+        &[(Builtin, BUILTIN_LAYER0), (Organisation, QUERY)],
+    ),
+    (
+        "lower_forbids_query",
+        "a lower layer forbids what layer 1 permits",
+        FETCH,
+        &[(Builtin, BUILTIN_LAYER0), (Organisation, DOCS), (File, QUERY)],
+    ),
+    (
+        "lower_forbids_session",
+        "a lower layer forbids tools of the session by name",
+        BASH_STOP,
+        &[(Builtin, BUILTIN_LAYER0), (User, QUIET)],
+    ),
+    (
+        "lower_spares_todo",
+        "and spares one",
+        TODO,
+        &[(Builtin, BUILTIN_LAYER0), (User, QUIET)],
+    ),
+    (
+        "unreadable_attribute",
+        "a tool of the session has no address",
+        TODO,
+        &[(Builtin, BUILTIN_LAYER0), (File, UNTYPED)],
+    ),
+];
+
 pub(super) fn all() -> Vec<Vector> {
-    CASES.iter().map(vector).collect()
+    CASES.iter().chain(&SESSION_CASES).map(vector).collect()
 }
 
 fn request((tool, arguments, place): (&str, &str, Place)) -> CedarRequest {

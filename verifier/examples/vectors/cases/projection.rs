@@ -1,10 +1,12 @@
 //! From a request to its Cedar request (authority-v1 §7).
 
+use countersign_identity::jcs;
 use countersign_schemas::body::Effects;
 use countersign_verifier::projection::{Observed, Place, Principal, ProjectionInput, project};
 use serde_json::{Value, json};
 
 use super::Vector;
+use super::address::ADDRESSES;
 
 struct Case {
     name: &'static str,
@@ -26,7 +28,7 @@ const fn case(name: &'static str, why: &'static str, call: (&'static str, &'stat
     }
 }
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 40] = [
     case(
         "read",
         "a relative path is joined to the workspace",
@@ -101,6 +103,41 @@ const CASES: [Case; 30] = [
     ),
     case("advisor", "there is one advisor", ("advisor", r#"{"question":"?"}"#)),
     case(
+        "bash_start",
+        "a command that goes on is named like one that does not",
+        ("bash_start", r#"{"command":"sh serve.sh"}"#),
+    ),
+    case(
+        "merge",
+        "a merge names the workspace, whatever the branch",
+        ("merge", r#"{"branch":"../x"}"#),
+    ),
+    case(
+        "bash_read",
+        "a tool of the session is named by itself",
+        ("bash_read", r#"{"job":"1"}"#),
+    ),
+    case(
+        "bash_stop",
+        "a tool of the session is named by itself",
+        ("bash_stop", r#"{"job":"1"}"#),
+    ),
+    case(
+        "todo",
+        "a tool of the session is named by itself",
+        ("todo", r#"{"items":""}"#),
+    ),
+    case(
+        "ask_user",
+        "a tool of the session is named by itself",
+        ("ask_user", r#"{"question":"?"}"#),
+    ),
+    case(
+        "tool_schema",
+        "a tool of the session is named by itself",
+        ("tool_schema", r#"{"tool":"merge"}"#),
+    ),
+    case(
         "other",
         "a tool without a projection has the action other",
         ("mcp/search", r#"{"limit":3,"q":"x"}"#),
@@ -124,6 +161,21 @@ const CASES: [Case; 30] = [
     ),
     case("refused_no_object", "the arguments are no object", ("read", r#"["a"]"#)),
     case("refused_empty", "the arguments are empty", ("read", "")),
+    case(
+        "refused_job_number",
+        "a job is named by a string",
+        ("bash_read", r#"{"job":1}"#),
+    ),
+    case(
+        "refused_items_list",
+        "the steps are one string",
+        ("todo", r#"{"items":["a"]}"#),
+    ),
+    case(
+        "refused_merge_target",
+        "a merge takes a branch and nothing else",
+        ("merge", r#"{"branch":"a","into":"b"}"#),
+    ),
     case(
         "refused_space",
         "the arguments are not canonical: a space",
@@ -152,14 +204,26 @@ const CASES: [Case; 30] = [
 ];
 
 pub(super) fn all() -> Vec<Vector> {
-    CASES.iter().map(vector).collect()
+    let calls = CASES.iter().map(|case| vector(case, case.name, case.arguments, "§7"));
+    calls.chain(ADDRESSES.iter().map(address)).collect()
 }
 
-fn vector(case: &Case) -> Vector {
+fn address((name, why, url): &(&str, &'static str, &str)) -> Vector {
+    let fetch = Case {
+        place: Place::None,
+        real_path: "",
+        ..case("", why, ("web_fetch", ""))
+    };
+    let arguments = jcs::canonicalize(&json!({ "url": url })).expect("a text has a canonical form");
+    let arguments = String::from_utf8(arguments).expect("JSON is UTF-8");
+    vector(&fetch, &format!("url_{name}"), &arguments, "§7.10")
+}
+
+fn vector(case: &Case, name: &str, arguments: &str, spec: &str) -> Vector {
     let effects = Effects::READ.union(Effects::WRITE);
     let projected = project(ProjectionInput {
         tool: case.tool,
-        arguments: case.arguments.as_bytes(),
+        arguments: arguments.as_bytes(),
         effects,
         principal: Principal {
             depth_left: 2,
@@ -182,7 +246,7 @@ fn vector(case: &Case) -> Vector {
         .map(|request| String::from_utf8_lossy(&request.to_jcs()).into_owned());
     let input = json!({
         "tool": case.tool,
-        "arguments": case.arguments,
+        "arguments": arguments,
         "effects": effects.words().collect::<Vec<_>>(),
         "depth_left": 2,
         "id": "did:peer:4zQmWfNguaH5gqvKQ8M2PLfWirF7r36Psf2MFak7GEKP9pPv",
@@ -198,8 +262,8 @@ fn vector(case: &Case) -> Vector {
     let cedar_request = request.map_or(Value::Null, Value::String);
     Vector::new(
         "projection",
-        case.name,
-        "§7",
+        name,
+        spec,
         case.why,
         json!({ "input": input, "cedar_request": cedar_request }),
     )
