@@ -433,6 +433,12 @@ fn bodies_have_to_be_json_and_say_so() -> Checked {
         status(&[headers[0], ("anthropic-version", "2099-01-01"), headers[2]], &body)?,
         400
     );
+    let newer = [headers[0], ("anthropic-version", "2026-10-21"), headers[2]];
+    assert_eq!(status(&newer, &body)?, 200);
+    let hot = body.replacen('{', "{\"temperature\":1.0,", 1);
+    assert_eq!((status(&headers, &hot)?, status(&newer, &hot)?), (200, 400));
+    let bearer = [("authorization", "Bearer test-key"), headers[1], headers[2]];
+    assert_eq!(status(&bearer, &body)?, 200);
     assert_eq!(ask(&provider, "POST", "/v2/messages", &headers, &body)?.status, 404);
     Ok(())
 }

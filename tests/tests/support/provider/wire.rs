@@ -90,7 +90,11 @@ impl Wire {
     /// Checks who asks. `None`: nobody needs a key here, and nobody gives one away.
     pub(super) fn check_key(self, request: &Request, key: Option<&str>) -> Result<(), Problem> {
         let given = match self {
-            Self::Messages => request.header("x-api-key").map(str::to_owned),
+            // The service takes it either way.
+            Self::Messages => request
+                .header("x-api-key")
+                .map(str::to_owned)
+                .or_else(|| bearer(request)),
             Self::Responses | Self::Chat => bearer(request),
         };
         match (key, given) {

@@ -8,7 +8,10 @@ use super::super::conversation::{Conversation, Said, SaidCall};
 use super::super::http::Request;
 use super::super::problem::{Part, Problem, check_name, check_object_schema};
 
-const VERSION: &str = "2023-06-01";
+/// The newer version takes no sampling parameters (platform.claude.com/docs, "Migrating to API version 2026-10-21").
+const VERSIONS: [&str; 2] = ["2023-06-01", "2026-10-21"];
+
+const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
 
 /// Most blocks of a request that may end a cached prefix.
 const CACHE_BREAKPOINTS_MAX: usize = 4;
@@ -35,18 +38,19 @@ const MEMBERS: &[&str] = &[
 
 /// Checks headers and body.
 pub(in super::super) fn check(request: &Request, body: &Value) -> Result<Conversation, Problem> {
-    match request.header("anthropic-version") {
-        Some(VERSION) => {}
-        Some(other) => {
-            return Err(Problem::new(
-                400,
-                format!("anthropic-version: {other:?} is not a valid version"),
-            ));
-        }
-        None => return Err(Problem::new(400, "anthropic-version: header is required")),
+    let version = request
+        .header("anthropic-version")
+        .ok_or_else(|| Problem::new(400, "anthropic-version: header is required"))?;
+    if !VERSIONS.contains(&version) {
+        let message = format!("anthropic-version: {version:?} is not a valid version");
+        return Err(Problem::new(400, message));
     }
     let body = Part::whole(body);
     body.only(MEMBERS)?;
+    let sampling = SAMPLING.iter().find_map(|name| body.optional(name));
+    if let Some(removed) = sampling.filter(|_| version != VERSIONS[0]) {
+        return Err(removed.problem("Extra inputs are not permitted"));
+    }
     body.field("model")?.text()?;
     let tokens_max = body.field("max_tokens")?.number(1)?;
     let thinks = check_thinking(&body, tokens_max)?;
