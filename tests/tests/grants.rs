@@ -314,6 +314,38 @@ fn grant_issue_refuses_what_it_cannot_grant_and_never_overwrites() -> Checked {
     issue(&["--path", "missing", "-o", "new.grant"])?.expect(2);
     issue(&["--path", "work", "--tool", "teleport", "-o", "new.grant"])?.expect(2);
     issue(&["--path", "work", "--depth", "99", "-o", "new.grant"])?.expect(2);
+    for host in ["https://example.com", "Example.com", "example.com:443", "[::1]", ""] {
+        issue(&["--path", "work", "--host", host, "-o", "new.grant"])?.expect(2);
+    }
+    issue(&[
+        "--path",
+        "work",
+        "--host",
+        "*",
+        "--host",
+        "example.com",
+        "-o",
+        "new.grant",
+    ])?
+    .expect(2);
     assert!(!workshop.root().join("new.grant").exists());
+    Ok(())
+}
+
+#[test]
+fn issued_grant_names_its_hosts_and_none_unless_told() -> Checked {
+    let workshop = &Mandate::new()?.workshop;
+    let hosts = |arguments: &[&str]| -> Checked<Value> {
+        let issue = ["grant", "issue", "--path", "work", "-o", "-"];
+        let issued = run(workshop.countersign().args(issue).args(arguments))?.expect(0);
+        let credential: Value = serde_json::from_str(&issued.stdout)?;
+        Ok(credential["credentialSubject"]["grant"]["hosts"].clone())
+    };
+    assert_eq!(hosts(&[])?, json!([]));
+    assert_eq!(
+        hosts(&["--host", "example.com", "--host", "127.0.0.1"])?,
+        json!(["127.0.0.1", "example.com"])
+    );
+    assert_eq!(hosts(&["--host", "*"])?, json!(["*"]));
     Ok(())
 }

@@ -114,6 +114,9 @@ pub(crate) struct GrantIssueArguments {
     /// A folder that may be worked in
     #[arg(long = "path", value_name = "DIR", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// A host that may be fetched from, with all names below it; `*` is every host; without any, none
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
     /// Model calls and actions, in all
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(crate) calls: u64,

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{CredentialError, GrantClaims, GrantCredential};
 use countersign_identity::did::PeerDid;
-use countersign_identity::grant::{AbsolutePath, Budget, Grant, Lineage, PolicyTerms, Purpose};
+use countersign_identity::grant::{AbsolutePath, Budget, Grant, HostScope, Lineage, PolicyTerms, Purpose};
 use countersign_identity::instant::{InstantError, Window};
 use countersign_identity::keyfile::Purpose as KeyPurpose;
 use countersign_schemas::body::Effects;
@@ -71,7 +71,7 @@ fn grant(arguments: &GrantIssueArguments, principal: &PeerDid) -> Result<Grant, 
         effects,
         workspace,
         paths,
-        hosts: BTreeSet::new(),
+        hosts: hosts(&arguments.hosts)?,
         budget: Budget {
             calls: count(arguments.calls)?,
             tokens_in: count(arguments.tokens_in)?,
@@ -105,6 +105,21 @@ fn tools(names: &[String]) -> Result<(BTreeSet<Name>, Effects), Failure> {
         granted.1 = granted.1.union(spec.effects);
     }
     Ok(granted)
+}
+
+fn hosts(names: &[String]) -> Result<BTreeSet<HostScope>, Failure> {
+    let scope = |name: &String| {
+        HostScope::new(name.as_str()).map_err(|_| {
+            Failure::new(Exit::Usage, format!("--host: {name:?} is no host")).hint(
+                "name it in lower case without scheme, port or path, such as docs.example.com, or * for every host",
+            )
+        })
+    };
+    let scopes: BTreeSet<HostScope> = names.iter().map(scope).collect::<Result<_, _>>()?;
+    if scopes.len() > 1 && scopes.iter().any(HostScope::is_every_host) {
+        return Err(Failure::new(Exit::Usage, "--host: * is every host and stands alone"));
+    }
+    Ok(scopes)
 }
 
 fn absolute(path: &std::path::Path) -> Result<AbsolutePath, Failure> {

@@ -19,8 +19,13 @@ pub(super) fn run(arguments: &ToolsArguments) -> Result<Exit, Failure> {
     for spec in BUILTIN {
         let parameters: Vec<&str> = spec.parameters.iter().map(|parameter| parameter.name).collect();
         let effects: Vec<&str> = spec.effects.words().collect();
+        let effects = if effects.is_empty() {
+            "none".to_owned()
+        } else {
+            effects.join(" ")
+        };
         let call = format!("{}{{{}}}", spec.name, parameters.join(", "));
-        writeln!(out, "{call:<28} {:<28} {}", effects.join(" "), spec.description)?;
+        writeln!(out, "{call:<28} {effects:<28} {}", spec.description)?;
     }
     Ok(Exit::Done)
 }
