@@ -6,6 +6,7 @@
 mod answer;
 mod call;
 mod choice;
+pub mod http;
 mod offer;
 pub mod prices;
 mod request;
