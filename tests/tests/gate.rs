@@ -1,6 +1,7 @@
 //! What an agent may not do is denied, whatever its model proposes, and nothing of it happens.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 
 use serde_json::json;
@@ -68,6 +69,39 @@ fn asking_at_a_terminal_that_is_not_there_is_no_yes() -> Checked {
         assert!(!workshop.ledger().exists());
     }
     assert!(!workshop.work().join("made.txt").exists());
+    Ok(())
+}
+
+#[test]
+fn page_of_a_host_nobody_granted_is_denied_whatever_policy_permits() -> Checked {
+    let workshop = Workshop::new()?;
+    let server = TcpListener::bind("127.0.0.1:0")?;
+    server.set_nonblocking(true)?;
+    let url = format!("http://{}/secrets?of=mine", server.local_addr()?);
+    let permit_all = "permit (principal, action, resource);";
+    let action = only(workshop.act(Some(permit_all), &[("web_fetch", json!({ "url": url }))])?)?;
+    denied_by(&action, "grant/G3.host");
+    assert!(server.accept().is_err(), "somebody called");
+    workshop.verdict()?.expect(0);
+    Ok(())
+}
+
+#[test]
+fn address_that_could_be_read_as_another_is_not_judged() -> Checked {
+    for url in [
+        "http://127.0.0.1@example.com/",
+        "http://example.com/a/../b",
+        "file:///etc/passwd",
+    ] {
+        let workshop = Workshop::new()?;
+        let action = only(workshop.act(None, &[("web_fetch", json!({ "url": url }))])?)?;
+        assert_eq!(action.outcome.as_deref(), Some("could-not-evaluate"), "{action:?}");
+        assert!(
+            action.is_refused() && action.has_rule("permit-layers/projection"),
+            "{action:?}"
+        );
+        workshop.verdict()?.expect(0);
+    }
     Ok(())
 }
 
