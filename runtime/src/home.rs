@@ -67,6 +67,12 @@ impl Home {
         &self.config
     }
 
+    /// The configuration, if somebody wrote one (`docs/configuration.md`).
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.json")
+    }
+
     /// The folder of ledgers that were given no name of their own.
     #[must_use]
     pub fn ledgers(&self) -> &Path {
