@@ -14,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::init::{create_private_folder, home};
 use super::keys::{self, ApproverManner, Input};
 use super::watch::{Show, Watcher};
+use crate::config::Settings;
 use crate::home::Home;
 use crate::model::{Model, parse_model};
 use crate::recorder::RecordError;
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let home = home()?;
     let input = Input::of(arguments.no_input);
     let authority = keys::authority(&home)?;
-    let model = model(arguments.model.as_deref())?;
+    let model = model(&home, arguments.model.as_deref())?;
     let policy = arguments.policy.as_deref().map(read_text).transpose()?;
     let grant = arguments.grant.as_deref().map(read_file).transpose()?;
     let (approver, mode) = approver(arguments.approve.as_deref(), &home, input)?;
@@ -84,13 +85,21 @@ pub(super) fn block_on<T, F: Future<Output = T>>(make: impl FnOnce(Cancel) -> F)
     played
 }
 
-fn model(name: Option<&str>) -> Result<Arc<dyn Model>, Failure> {
-    let name = name.ok_or_else(|| {
+fn model(home: &Home, flag: Option<&str>) -> Result<Arc<dyn Model>, Failure> {
+    let set = |error: &dyn std::error::Error| Failure::caused(Exit::Environment, "settings", error);
+    let settings = Settings::load(home).map_err(|error| set(&error))?;
+    let named = settings.model(flag).map_err(|error| set(&error))?;
+    let name = named.ok_or_else(|| {
         Failure::new(Exit::Usage, "no model was named").hint("pass --model scripted:FILE, or set COUNTERSIGN_MODEL")
     })?;
-    let choice = parse_model(name).map_err(|error| Failure::caused(Exit::Usage, "--model", &error))?;
-    choice
-        .open()
+    let choice = parse_model(&name).map_err(|error| Failure::caused(Exit::Usage, "--model", &error))?;
+    // Opening asks a server which model it has, if none was named; no session runs yet that this could hold up.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::caused(Exit::Environment, "threads", &error))?;
+    runtime
+        .block_on(choice.open(&settings, &|_| {}))
         .map_err(|error| Failure::caused(Exit::Environment, "--model", &error))
 }
 

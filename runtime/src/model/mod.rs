@@ -24,7 +24,7 @@ pub use answer::{AdviceContent, Attempt, End, ModelAnswer, Opaque, Part, Provide
 pub use call::{
     AdviceStatement, CALL_ID_LEN_BYTES_MAX, CallError, CallId, MalformedCall, REASON_LEN_BYTES_MAX, ToolCall,
 };
-pub use choice::{ModelChoice, ModelChoiceError, parse_model};
+pub use choice::{ModelChoice, ModelChoiceError, OpenError, parse_model};
 pub use offer::Offer;
 pub use request::{CallResult, Message, ModelRequest, System};
 pub use script::{SCRIPT_LEN_BYTES_MAX, Script, ScriptError, TurnProblem};
