@@ -1,6 +1,7 @@
 //! The fixed table of built-in tools (authority-v1 §7): their names, arguments and effects are part of the law.
 
 use countersign_schemas::body::Effects;
+use countersign_verifier::projection::URL_BYTES_MAX;
 
 use super::arguments::{Emptiness, Parameter};
 use super::bash::{self, Bash};
@@ -22,8 +23,6 @@ const NAME_LEN_BYTES_MAX: usize = 64;
 /// Longest question to a person: what fits a screen.
 const PERSON_QUESTION_LEN_BYTES_MAX: usize = 4 << 10;
 const ITEMS_LEN_BYTES_MAX: usize = 8 << 10;
-/// As in authority-v1 §7.4.
-const URL_LEN_BYTES_MAX: usize = 2048;
 const BRANCH_LEN_BYTES_MAX: usize = 128;
 /// Longest id of a job; the runtime gives them out.
 const JOB_LEN_BYTES_MAX: usize = 16;
@@ -212,7 +211,7 @@ pub static WEB_FETCH: ToolSpec = ToolSpec {
         "url",
         "http:// or https://, a host in lower case, no fragment, no . or .. in the path; anything but visible ASCII \
          percent-encoded.",
-        URL_LEN_BYTES_MAX,
+        URL_BYTES_MAX,
     )],
     effects: Effects::READ.union(Effects::NETWORK),
     concurrency: Concurrency::ReadOnly,
