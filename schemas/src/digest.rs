@@ -89,6 +89,23 @@ impl Digest {
     }
 }
 
+/// A SHA-256 of bytes that come piece by piece.
+#[derive(Clone, Default)]
+pub struct DigestStream(Sha256);
+
+impl DigestStream {
+    /// Takes the next piece.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// SHA-256 of all pieces, one after the other.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 impl LedgerId {
     /// The id of the ledger whose genesis statement (COSE payload) is `statement`.
     #[must_use]
