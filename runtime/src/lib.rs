@@ -2,7 +2,8 @@
 //!
 //! [`session`] lets agents work; each action they propose goes through the [`gate`], which lets the law of
 //! `countersign-verifier` judge it and makes a permit only once the decision is durable; [`recorder`] is the one way
-//! into the ledger; [`tool`] runs by permit alone; [`model`] proposes and holds no key.
+//! into the ledger; [`tool`] runs by permit alone; [`model`] proposes and holds no key; [`prompt`] says to an agent what it
+//! is there for.
 
 pub mod cli;
 pub mod clock;
@@ -10,6 +11,8 @@ pub mod config;
 pub mod gate;
 pub mod home;
 pub mod model;
+pub mod prompt;
 pub mod recorder;
+pub mod redact;
 pub mod session;
 pub mod tool;
