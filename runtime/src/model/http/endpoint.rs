@@ -110,11 +110,29 @@ impl Endpoint {
     /// # Errors
     /// [`HttpError`]; nothing is tried again here.
     pub async fn post(&self, path: &str, json: Vec<u8>) -> Result<EventStream, HttpError> {
+        self.post_with(path, &[], json).await
+    }
+
+    /// As [`Self::post`], with headers that only this request needs, in lower case.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn post_with(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &'static str)],
+        json: Vec<u8>,
+    ) -> Result<EventStream, HttpError> {
         if json.len() > REQUEST_LEN_BYTES_MAX {
             let (what, limit) = ("the request", REQUEST_LEN_BYTES_MAX);
             return Err(HttpError::TooLarge { what, limit });
         }
-        let (response, deadline) = self.send(Method::POST, path, EVENTS, json).await?;
+        let mut own: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        own.insert(header::ACCEPT, EVENTS);
+        let (response, deadline) = self.send(Method::POST, path, own, json).await?;
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
         if !is_events(&content_type) {
             return Err(HttpError::NotEvents { content_type });
@@ -130,7 +148,8 @@ impl Endpoint {
     /// # Errors
     /// [`HttpError`]; nothing is tried again here.
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, HttpError> {
-        let (response, deadline) = self.send(Method::GET, path, JSON, Vec::new()).await?;
+        let own = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
+        let (response, deadline) = self.send(Method::GET, path, own, Vec::new()).await?;
         let limits = self.clients.limits();
         Body::new(response, deadline, limits)
             .whole(limits.document_len_bytes)
@@ -142,7 +161,7 @@ impl Endpoint {
         &self,
         method: Method,
         path: &str,
-        accept: HeaderValue,
+        own: HeaderMap,
         json: Vec<u8>,
     ) -> Result<(Response, Deadline), HttpError> {
         let client = self.clients.client(&self.base).map_err(|error| HttpError::Client {
@@ -152,7 +171,7 @@ impl Endpoint {
         let mut request = client
             .request(method, self.base.join(path))
             .headers(self.headers.clone())
-            .header(header::ACCEPT, accept);
+            .headers(own);
         if !json.is_empty() {
             request = request.header(header::CONTENT_TYPE, JSON).body(json);
         }
