@@ -8,6 +8,7 @@ use countersign_verifier::visible::visible;
 use thiserror::Error;
 
 use super::Model;
+use super::anthropic::AnthropicModel;
 use super::http::{ApiKey, BaseUrl, BaseUrlError, Endpoint, HttpError, KeyHeader, KeyInTheClear, served_models};
 use super::script::ScriptError;
 use super::scripted::ScriptedModel;
@@ -105,7 +106,8 @@ impl ModelChoice {
             Self::Scripted(file) => Ok(Arc::new(ScriptedModel::load(file)?)),
             Self::Anthropic(model) => {
                 let endpoint = endpoint(Provider::Anthropic, KeyHeader::XApiKey, settings, learn)?;
-                not_built(Remote::new("anthropic", model, endpoint))
+                let remote = Remote::new("anthropic", model, endpoint);
+                Ok(Arc::new(AnthropicModel::new(remote)))
             }
             Self::OpenAi(model) => {
                 let endpoint = endpoint(Provider::OpenAi, KeyHeader::Bearer, settings, learn)?;

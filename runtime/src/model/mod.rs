@@ -4,6 +4,7 @@
 //! what was answered whatever the provider. Which tools exist and whether a proposed call may run is not decided here.
 
 mod answer;
+mod anthropic;
 mod call;
 mod choice;
 pub mod http;
@@ -12,12 +13,16 @@ pub mod prices;
 mod request;
 mod script;
 mod scripted;
+mod sorted_json;
 mod strict_json;
+
+use std::time::Duration;
 
 use countersign_schemas::body::AnswerOutcome;
 use countersign_schemas::text::Name;
 use thiserror::Error;
 
+use self::http::{HttpError, retry::Transient};
 use crate::tool::BoxFuture;
 
 pub use answer::{AdviceContent, Attempt, End, ModelAnswer, Opaque, Part, ProviderAdvice, no_tokens};
@@ -95,6 +100,17 @@ pub enum ModelError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The provider could not be asked, or did not answer to the end.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// It was asked again, in vain.
+    #[error("tried {} times: {source}", attempts.len())]
+    GaveUp {
+        /// Every attempt, the last one too.
+        attempts: Vec<Attempt>,
+        /// What went wrong in the last one.
+        source: Box<ModelError>,
+    },
     /// The provider, or a script in its place, says that it failed.
     #[error("the model failed: {text}")]
     Failed {
@@ -104,13 +120,52 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// Whether no other request would fare better: the provider cannot be reached, or refuses our key.
+    #[must_use]
+    pub fn is_environment(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_environment(),
+            Self::GaveUp { source, .. } => source.is_environment(),
+            Self::UnknownAgent { .. }
+            | Self::ScriptExhausted { .. }
+            | Self::Protocol { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+
     /// The outcome to record.
     #[must_use]
     pub fn outcome(&self) -> AnswerOutcome {
         match self {
-            Self::UnknownAgent { .. } | Self::ScriptExhausted { .. } | Self::Protocol { .. } | Self::Failed { .. } => {
-                AnswerOutcome::Error
-            }
+            Self::Http(HttpError::TimedOut { .. }) => AnswerOutcome::Timeout,
+            Self::GaveUp { source, .. } => source.outcome(),
+            Self::Http(_)
+            | Self::UnknownAgent { .. }
+            | Self::ScriptExhausted { .. }
+            | Self::Protocol { .. }
+            | Self::Failed { .. } => AnswerOutcome::Error,
+        }
+    }
+
+    /// This error as the end of `attempts`, itself included: one alone says no more than the error does.
+    pub(crate) fn after(self, attempts: Vec<Attempt>) -> Self {
+        if attempts.len() < 2 {
+            return self;
+        }
+        let source = Box::new(self);
+        Self::GaveUp { attempts, source }
+    }
+}
+
+impl Transient for ModelError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_transient())
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Http(error) => error.retry_after(),
+            _ => None,
         }
     }
 }
