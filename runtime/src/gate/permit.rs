@@ -9,6 +9,8 @@ use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::text::Name;
 use thiserror::Error;
 
+use crate::tool::Outlet;
+
 /// What a durable decision allowed, field by field. Only the gate can turn it into a [`Permit`].
 #[derive(Debug)]
 pub(crate) struct PermitTerms {
@@ -30,8 +32,8 @@ pub(crate) struct PermitTerms {
 
 /// Proof that this exact call was allowed by a decision that is already durable in the ledger.
 ///
-/// Made only by the gate, consumed by the tool: it is not `Clone`, it has no public constructor, and its content can
-/// be had only by [`Permit::redeem`], which uses it up (D6).
+/// Made only by the gate, consumed by the tool: it is not `Clone`, it has no public constructor, and the call it allows
+/// can be had only by [`Permit::redeem`], which uses it up (D6).
 ///
 /// It cannot be made outside the gate:
 ///
@@ -85,12 +87,18 @@ pub(crate) struct PermitTerms {
 /// ```
 #[derive(Debug)]
 #[must_use = "a durable allow without an outcome counts as possibly run"]
-pub struct Permit(PermitTerms);
+pub struct Permit {
+    terms: PermitTerms,
+    outlet: Outlet,
+}
 
 impl Permit {
     /// Makes the permit for a decision. The caller has waited until the decision is durable.
     pub(in crate::gate) fn issue(terms: PermitTerms) -> Self {
-        Self(terms)
+        Self {
+            terms,
+            outlet: Outlet::default(),
+        }
     }
 
     /// Makes a permit without a decision, so that tools can be tested without a ledger.
@@ -102,13 +110,23 @@ impl Permit {
     /// The `seq` of the decision, which `action.finished` names.
     #[must_use]
     pub fn decision(&self) -> Seq {
-        self.0.decision
+        self.terms.decision
+    }
+
+    /// The workspace of the requester's grant, where the result is kept if it is long.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.terms.workspace
+    }
+
+    /// Where the tool puts a result that is long.
+    pub(crate) const fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     /// Whether a call that starts at `started` is still covered.
     #[must_use]
     pub fn is_good_at(&self, started: Millis) -> bool {
-        started <= self.0.expires
+        started <= self.terms.expires
     }
 
     /// Uses the permit up: gives the call to `tool`, which starts at `started`.
@@ -116,7 +134,7 @@ impl Permit {
     /// # Errors
     /// [`PermitError::OtherTool`] and [`PermitError::Expired`]; the permit is gone in every case.
     pub fn redeem(self, tool: &str, started: Millis) -> Result<PermittedCall, PermitError> {
-        let terms = self.0;
+        let Self { terms, outlet } = self;
         if terms.tool.as_str() != tool {
             return Err(PermitError::OtherTool {
                 permitted: terms.tool,
@@ -129,7 +147,7 @@ impl Permit {
                 started,
             });
         }
-        Ok(PermittedCall { terms })
+        Ok(PermittedCall { terms, outlet })
     }
 }
 
@@ -155,6 +173,7 @@ impl Permit {
 #[derive(Debug)]
 pub struct PermittedCall {
     terms: PermitTerms,
+    outlet: Outlet,
 }
 
 impl PermittedCall {
@@ -185,6 +204,17 @@ impl PermittedCall {
     #[must_use]
     pub fn workspace(&self) -> &Path {
         &self.terms.workspace
+    }
+
+    /// The `seq` of the decision.
+    #[must_use]
+    pub fn decision(&self) -> Seq {
+        self.terms.decision
+    }
+
+    /// Where a result goes that is too long to be held in memory.
+    pub(crate) const fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     /// The requester, named by the `seq` of its introduction.

@@ -1,24 +1,18 @@
 //! `bash`: one shell command in the workspace.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
-
-use countersign_schemas::body::FinishOutcome;
 
 use super::builtin::BASH;
 use super::command::CommandCall;
+use super::ending::Ending;
 use super::error::ToolError;
-use super::shell::{Bounds, End, Ended, Shell};
+use super::shell::{Bounds, Shell};
 use super::spec::ToolSpec;
 use super::{BoxFuture, RunContext, Tool, ToolOutput};
 use crate::gate::Permit;
 
 /// Time for one command.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(120);
-
-/// Room for the last line, which says how the command ended.
-const ENDING_LEN_BYTES: usize = 160;
 
 /// Runs commands in a shell.
 pub(super) struct Bash {
@@ -41,53 +35,26 @@ impl Bash {
         let call = CommandCall::new(&BASH, permit, &context)?;
         let bounds = Bounds {
             time_limit: self.time_limit,
-            output_len_bytes_max: BASH.result_limit_bytes - ENDING_LEN_BYTES,
             cancel: &context.cancel,
         };
-        let ended = self.shell.run(&call, bounds).await;
-        let failed = |source| ToolError::Shell {
+        let output = call.spool();
+        let ended = self
+            .shell
+            .run(&call, bounds, &mut |bytes| output.lock().push(bytes))
+            .await;
+        let ended = ended.map_err(|source| ToolError::Shell {
             program: self.shell.program().to_owned(),
             source,
-        };
-        Ok(self.report(ended.map_err(failed)?))
-    }
-
-    fn report(&self, ended: Ended) -> ToolOutput {
-        let (outcome, ending) = match ended.end {
-            End::Exited(status) => exit(status),
-            End::TimedOut => (
-                FinishOutcome::Timeout,
-                Some(format!("stopped after {} s", self.time_limit.as_secs())),
-            ),
-            End::Cancelled => (FinishOutcome::Aborted, Some("interrupted".to_owned())),
-        };
-        let mut lines = vec![ended.output.trim_end_matches('\n').to_owned()];
-        if lines[0].is_empty() {
-            lines[0] = "[no output]".to_owned();
-        }
-        lines.extend(ending.map(|ending| format!("[{ending}]")));
-        if ended.is_held_open {
-            lines.push("[a process that left the command's group may still be running]".to_owned());
-        }
-        ToolOutput {
-            content: lines.join("\n"),
-            outcome,
-        }
-    }
-}
-
-fn exit(status: ExitStatus) -> (FinishOutcome, Option<String>) {
-    match (status.code(), status.signal()) {
-        (Some(0), _) => (FinishOutcome::Ok, None),
-        (Some(code), _) => (FinishOutcome::Error, Some(format!("exit code {code}"))),
-        (None, Some(signal)) => (FinishOutcome::Error, Some(format!("ended by signal {signal}"))),
-        (None, None) => (FinishOutcome::Error, Some("ended without a status".to_owned())),
+        })?;
+        Ok(Ending::of(ended, self.time_limit, "interrupted").report(output, call.outlet()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use countersign_schemas::body::FinishOutcome;
 
     use super::*;
     use crate::tool::test_support::{Bench, LEAD, TestResult, appears};
@@ -212,6 +179,67 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn command_is_asked_to_end_before_it_is_killed() -> TestResult {
+        let bench = Bench::new()?;
+        let begin = Instant::now();
+        let output = run_for(
+            &bench,
+            700,
+            "exec 2>/dev/null; trap 'echo tidied; exit 7' TERM; echo begun; while :; do sleep 0.1; done",
+        )
+        .await?;
+        assert_eq!(output.outcome, FinishOutcome::Timeout);
+        assert!(
+            output.content.starts_with("begun\ntidied\n[stopped after"),
+            "{}",
+            output.content
+        );
+        assert!(begin.elapsed() < Duration::from_millis(2_500), "{:?}", begin.elapsed());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn children_that_ignore_the_request_are_killed_after_the_grace() -> TestResult {
+        let bench = Bench::new()?;
+        let begin = Instant::now();
+        // The leader goes at once; a child and its child ignore the request and keep the output open.
+        let stubborn = "(trap '' TERM; (trap '' TERM; sleep 4.5; touch survived) & sleep 4.5; touch survived) & echo begun; sleep 60";
+        let output = run_for(&bench, 500, stubborn).await?;
+        assert_eq!(output.outcome, FinishOutcome::Timeout);
+        assert_eq!(
+            output.content, "begun\n[stopped after 0 s]",
+            "nothing holds the output open"
+        );
+        assert!(begin.elapsed() > Duration::from_secs(2) && begin.elapsed() < Duration::from_secs(4));
+        assert!(!appears(&bench.root.join("survived")));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancelled_flood_ends_in_time() -> TestResult {
+        let bench = Bench::new()?;
+        let canceller = bench.canceller.clone();
+        let interrupt = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            canceller.cancel();
+        };
+        let begin = Instant::now();
+        let (output, ()) = tokio::join!(run(&bench, "trap '' TERM; yes"), interrupt);
+        assert_eq!(output?.outcome, FinishOutcome::Aborted);
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn command_that_was_interrupted_before_it_began_does_not_begin() -> TestResult {
+        let bench = Bench::new()?;
+        bench.canceller.cancel();
+        assert_eq!(run(&bench, "touch begun").await?.outcome, FinishOutcome::Aborted);
+        assert!(!bench.root.join("begun").exists());
+        Ok(())
+    }
+
+    #[tokio::test]
     async fn background_process_ends_with_its_command() -> TestResult {
         let bench = Bench::new()?;
         let output = run(&bench, "(sleep 1.8; touch survived) & echo started").await?;
@@ -268,27 +296,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn endless_output_is_cut_with_both_ends() -> TestResult {
+    async fn long_output_is_kept_whole_and_shown_in_part() -> TestResult {
         let bench = Bench::new()?;
-        let output = run(
-            &bench,
-            "echo first; head -c 20000000 /dev/zero | tr '\\0' x; echo; echo last",
-        )
-        .await?;
+        let command = "echo first; yes middle | head -n 100000; echo last; exit 3";
+        let settled = bench.settled(&BASH, json!({ "command": command })).await?;
         assert!(
-            output.content.len() <= BASH.result_limit_bytes,
+            settled.content.len() <= BASH.result_limit_bytes,
             "{}",
-            output.content.len()
+            settled.content.len()
         );
-        assert!(output.content.starts_with("first\n") && output.content.ends_with("last"));
-        assert!(output.content.contains("bytes or more are left out here"));
-        let output = run_for(&bench, 500, "yes").await?;
-        assert_eq!(output.outcome, FinishOutcome::Timeout);
+        assert!(settled.content.starts_with("first\nmiddle\n"));
+        assert!(settled.content.contains("\nlast\n[exit code 3]\n[the whole result, "));
+        let spilled = settled.spilled.ok_or("it is kept")?;
+        let whole = format!("first\n{}last\n[exit code 3]", "middle\n".repeat(100_000));
+        assert!(bench.content(&spilled.path)? == whole);
+        assert_eq!((spilled.len_bytes, spilled.lines), (whole.len() as u64, 100_003));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn endless_output_keeps_both_ends_within_sixteen_mebibytes() -> TestResult {
+        let bench = Bench::new()?;
+        let command = "echo first; head -c 40000000 /dev/zero | tr '\\0' x; echo; printf last";
+        let settled = bench.settled(&BASH, json!({ "command": command })).await?;
+        assert!(settled.content.starts_with("first\nxxx"));
+        let spilled = settled.spilled.ok_or("it is kept")?;
+        let kept = bench.content(&spilled.path)?;
         assert!(
-            output.content.len() <= BASH.result_limit_bytes,
+            kept.len() < (16 << 20) + 100 && kept.ends_with("xxx\nlast"),
             "{}",
-            output.content.len()
+            kept.len()
         );
+        assert!(kept.contains("bytes of output were not kept here"));
+        assert_eq!(run_for(&bench, 500, "yes").await?.outcome, FinishOutcome::Timeout);
         Ok(())
     }
 
@@ -296,12 +336,14 @@ mod tests {
     async fn output_that_is_no_text_is_replaced() -> TestResult {
         let bench = Bench::new()?;
         assert_eq!(run(&bench, "printf 'a\\377b'").await?.content, "a\u{fffd}b");
-        let output = run(&bench, "head -c 1000000 /dev/zero | tr '\\0' '\\377'").await?;
+        let command = "head -c 1000000 /dev/zero | tr '\\0' '\\377'";
+        let settled = bench.settled(&BASH, json!({ "command": command })).await?;
         assert!(
-            output.content.len() <= BASH.result_limit_bytes,
+            settled.content.len() <= BASH.result_limit_bytes,
             "{}",
-            output.content.len()
+            settled.content.len()
         );
+        assert_eq!(settled.spilled.ok_or("it is kept")?.len_bytes, 3_000_000);
         Ok(())
     }
 

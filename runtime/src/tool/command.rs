@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
+use countersign_schemas::number::Seq;
+
 use super::RunContext;
 use super::error::ToolError;
+use super::overflow::Outlet;
 use super::path::resolve;
+use super::results::ResultsFolder;
 use super::spec::ToolSpec;
+use super::spool::{SharedSpool, Spool};
 use crate::gate::{Permit, PermittedCall};
 
 /// A redeemed permit for a command, with the command parsed from the bytes that were decided.
@@ -30,6 +35,21 @@ impl CommandCall {
             });
         }
         Ok(Self { call, command })
+    }
+
+    /// The requester, named by the `seq` of its introduction.
+    pub(super) fn agent(&self) -> Seq {
+        self.call.agent()
+    }
+
+    /// A spool for the output.
+    pub(super) fn spool(&self) -> SharedSpool {
+        SharedSpool::new(Spool::new(ResultsFolder::of_call(&self.call)))
+    }
+
+    /// Where the output goes that is too long to be held in memory.
+    pub(super) fn outlet(&self) -> &Outlet {
+        self.call.outlet()
     }
 
     /// The text the shell gets.

@@ -11,7 +11,6 @@ use countersign_verifier::projection::lexical_path;
 use super::arguments::{ArgumentError, Members};
 use super::cancel::Stop;
 use super::error::ToolError;
-use super::limit::cut;
 use super::path::resolve;
 use super::read_log::ReadLog;
 use super::spec::ToolSpec;
@@ -39,7 +38,7 @@ impl Tool for FileTool {
             let worked = tokio::task::spawn_blocking(move || work(&call)).await;
             let content = worked.map_err(ToolError::Panicked)??;
             Ok(ToolOutput {
-                content: cut(content, self.spec.result_limit_bytes),
+                content,
                 outcome: FinishOutcome::Ok,
             })
         })

@@ -9,8 +9,8 @@ use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkMatch}
 use super::cancel::Stop;
 use super::error::ToolError;
 use super::file_tool::FileCall;
-use super::limit::cut;
 use super::path::shown;
+use super::preview::floor_boundary;
 use super::{open, walk};
 
 /// Most lines in one answer.
@@ -118,12 +118,21 @@ impl Sink for &mut Hits {
 
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, io::Error> {
         let text = String::from_utf8_lossy(found.bytes());
-        let text = cut(text.trim_end_matches(['\n', '\r']).to_owned(), LINE_LEN_BYTES_MAX);
+        let text = shorten(text.trim_end_matches(['\n', '\r']));
         let number = found.line_number().unwrap_or_default();
         self.lines
             .push(format!("{}:{number}:{}", self.path, text.replace('\n', " ")));
         Ok(!self.is_full())
     }
+}
+
+/// The beginning of a line that is too long to show, and how long it is.
+fn shorten(line: &str) -> String {
+    if line.len() <= LINE_LEN_BYTES_MAX {
+        return line.to_owned();
+    }
+    let shown = &line[..floor_boundary(line, LINE_LEN_BYTES_MAX)];
+    format!("{shown} [the first {} of {} bytes are shown]", shown.len(), line.len())
 }
 
 /// A file that stops giving bytes when the call has to end.
@@ -231,7 +240,8 @@ mod tests {
             "{found}"
         );
         bench.put("wider", ["w".repeat(400), "\n".to_owned()].concat().repeat(400))?;
-        assert!(find(&bench, "w", "wider").await?.len() <= GREP.result_limit_bytes);
+        let settled = bench.settled(&GREP, json!({"pattern": "w", "path": "wider"})).await?;
+        assert!(settled.content.len() <= GREP.result_limit_bytes && settled.spilled.is_some());
         Ok(())
     }
 

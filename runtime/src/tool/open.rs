@@ -15,6 +15,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use super::lossy::Lossy;
+use super::results::ResultsFolder;
 use crate::gate::PermittedCall;
 
 /// Largest file that is read whole.
@@ -29,12 +31,12 @@ pub(super) enum Missing {
 
 /// Enough of a folder to open what is in it. `O_PATH` asks for search permission only, as an ordinary open does.
 #[cfg(target_os = "linux")]
-const FOLDER: OFlags = OFlags::PATH
+pub(super) const FOLDER: OFlags = OFlags::PATH
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
-const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A folder that can be listed and synced.
 pub(super) const LISTING: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -87,6 +89,47 @@ pub(super) fn listing(call: &PermittedCall, canonical: &Path) -> Result<OwnedFd,
     check_covered(call, canonical)?;
     let folder = walk(canonical, Missing::Refuse)?;
     rustix::fs::openat(&folder, c".", LISTING, Mode::empty()).map_err(|errno| FileError::from_errno(canonical, errno))
+}
+
+/// Opens the workspace of a permitted call, for the runtime's own folder in it.
+pub(super) fn workspace(results: &ResultsFolder) -> Result<OwnedFd, FileError> {
+    walk(results.workspace(), Missing::Refuse)
+}
+
+/// The beginning of a text file, and how much there is.
+pub(super) struct Beginning {
+    pub(super) text: String,
+    pub(super) file_len_bytes: u64,
+}
+
+impl Beginning {
+    pub(super) fn is_whole(&self) -> bool {
+        self.text.len() as u64 == self.file_len_bytes
+    }
+}
+
+/// Reads the first `len_max` bytes of a text file, UTF-8 without zero bytes, or one character less.
+pub(super) fn beginning(call: &PermittedCall, canonical: &Path, len_max: usize) -> Result<Beginning, FileError> {
+    let file = regular_file(call, canonical)?;
+    let failed = |source| FileError::Io {
+        path: canonical.to_owned(),
+        source,
+    };
+    let file_len_bytes = file.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    file.take(len_max as u64).read_to_end(&mut bytes).map_err(failed)?;
+    let file_len_bytes = file_len_bytes.max(bytes.len() as u64);
+    let is_whole = bytes.len() as u64 == file_len_bytes;
+    let text = String::from_utf8(bytes).or_else(|error| match error.utf8_error().error_len() {
+        // Cut in a character.
+        None if !is_whole => Ok(Lossy::default().push(error.as_bytes())),
+        _ => Err(error),
+    });
+    let text = text.ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or_else(|| FileError::NotText {
+        path: canonical.to_owned(),
+    })?;
+    Ok(Beginning { text, file_len_bytes })
 }
 
 /// Reads a text file whole: at most [`FILE_LEN_BYTES_MAX`] bytes of UTF-8 without zero bytes.
@@ -295,6 +338,24 @@ mod tests {
             text(&call, &root.join("missing/file")),
             Err(FileError::Io { .. })
         ));
+        Ok(())
+    }
+
+    #[test]
+    fn beginning_ends_with_a_whole_character_and_knows_the_length() -> TestResult {
+        let (_guard, root) = folder()?;
+        let call = permitted("/")?;
+        std::fs::write(root.join("euro"), "a\u{20ac}b")?;
+        for (len_max, text, is_whole) in [(3, "a", false), (4, "a\u{20ac}", false), (5, "a\u{20ac}b", true)] {
+            let beginning = beginning(&call, &root.join("euro"), len_max)?;
+            assert_eq!((beginning.text.as_str(), beginning.is_whole()), (text, is_whole));
+            assert_eq!(beginning.file_len_bytes, 5);
+        }
+        for rubbish in [b"a\xff".as_slice(), b"a\0b", b"abc\xe2"] {
+            std::fs::write(root.join("rubbish"), rubbish)?;
+            let refused = beginning(&call, &root.join("rubbish"), 100).err().ok_or("read")?;
+            assert!(matches!(refused, FileError::NotText { .. }), "{refused:?}");
+        }
         Ok(())
     }
 
