@@ -4,11 +4,16 @@ use countersign_schemas::body::Effects;
 use countersign_verifier::projection::URL_BYTES_MAX;
 
 use super::arguments::{Emptiness, Parameter};
+use super::ask_user::AskUser;
 use super::bash::{self, Bash};
+use super::bash_job::{BashRead, BashStop};
 use super::file_tool::FileTool;
 use super::path::PATH_LEN_BYTES_MAX;
 use super::shell::Shell;
 use super::spec::{Concurrency, Loading, Resource, ToolSpec};
+use super::todo::Todo;
+use super::tool_schema::ToolSchema;
+use super::web_fetch::WebFetch;
 use super::{Tool, edit, glob, grep, list, read, write};
 
 /// Longest text of a file in one argument. Escaped as JSON it may take twice that, which still fits a call.
@@ -22,7 +27,8 @@ const TASK_LEN_BYTES_MAX: usize = 32 << 10;
 const NAME_LEN_BYTES_MAX: usize = 64;
 /// Longest question to a person: what fits a screen.
 const PERSON_QUESTION_LEN_BYTES_MAX: usize = 4 << 10;
-const ITEMS_LEN_BYTES_MAX: usize = 8 << 10;
+/// Longest list of steps: fifty of two hundred letters.
+const ITEMS_LEN_BYTES_MAX: usize = 12 << 10;
 const BRANCH_LEN_BYTES_MAX: usize = 128;
 /// Longest id of a job; the runtime gives them out.
 const JOB_LEN_BYTES_MAX: usize = 16;
@@ -280,7 +286,7 @@ pub static TODO: ToolSpec = ToolSpec {
     description: "Replaces your list of steps, for work of three steps or more. One step is in hand at a time.",
     parameters: &[possibly_empty(
         "items",
-        "The whole list, one step a line: [ ] open, [>] in hand, [x] done.",
+        "The whole list, one step a line: `- [ ] text` open, `- [~] text` in hand, `- [x] text` done.",
         ITEMS_LEN_BYTES_MAX,
     )],
     effects: Effects::NONE,
@@ -378,6 +384,9 @@ impl Toolbox {
             shell,
             time_limit: bash::TIME_LIMIT,
         }));
+        tools.extend([Box::new(Todo) as Box<dyn Tool>, Box::new(AskUser), Box::new(ToolSchema)]);
+        tools.push(Box::new(WebFetch));
+        tools.extend([Box::new(BashRead) as Box<dyn Tool>, Box::new(BashStop)]);
         Self(tools)
     }
 

@@ -10,8 +10,11 @@ use thiserror::Error;
 
 use super::ToolOutput;
 use super::arguments::ArgumentError;
+use super::jobs::JobError;
 use super::open::FileError;
 use super::path::PathError;
+use super::todo::TodoError;
+use super::web_fetch::FetchError;
 use crate::gate::PermitError;
 
 /// Why a call did not do what it was asked to. Nothing was changed, unless the variant says otherwise.
@@ -41,6 +44,9 @@ pub enum ToolError {
     /// The edit does not fit the file.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// The address could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// The glob is not well formed.
     #[error("the pattern is not a glob")]
     Glob(#[source] globset::Error),
@@ -53,6 +59,20 @@ pub enum ToolError {
     /// The regular expression is not well formed, too big, or spans lines.
     #[error("the pattern is not a regular expression for one line")]
     Regex(#[source] grep_regex::Error),
+    /// The list of steps is none.
+    #[error(transparent)]
+    Todo(#[from] TodoError),
+    /// A question was put, and there is nobody who answers.
+    #[error("nobody can be asked here; decide yourself or stop and say what is missing")]
+    NobodyToAsk,
+    /// A declaration was asked for of a tool that there is not.
+    #[error("there is no tool {tool:?}; offered by name only are: {deferred}")]
+    UnknownTool {
+        /// The name that was asked for, as long as a name may be.
+        tool: String,
+        /// The tools whose declaration has to be asked for.
+        deferred: String,
+    },
     /// The shell could not be started or watched. If it had started, it was killed.
     #[error("cannot run {}", program.display())]
     Shell {
@@ -62,6 +82,9 @@ pub enum ToolError {
         #[source]
         source: io::Error,
     },
+    /// There is no such job, or there are too many.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// The work took too long. What it had changed by then stays changed.
     #[error("stopped after {} s", limit.as_secs())]
     TimedOut {

@@ -10,7 +10,10 @@
 //! one. What must not compile is shown at [`Permit`], [`PermittedCall`](crate::gate::PermittedCall) and [`Tool`].
 
 mod arguments;
+mod ask_user;
 mod bash;
+mod bash_job;
+mod bash_start;
 mod builtin;
 mod cancel;
 mod command;
@@ -19,23 +22,32 @@ mod demo_tests;
 mod edit;
 #[cfg(test)]
 mod effects_tests;
+mod ending;
 mod error;
 mod file_tool;
 mod glob;
 mod grep;
-mod limit;
+mod jobs;
 mod list;
+mod lossy;
 mod open;
+mod overflow;
 mod path;
 mod person;
+mod preview;
 mod read;
 mod read_log;
 mod replace;
+mod results;
 mod shell;
 mod spec;
+mod spool;
 #[cfg(test)]
 mod test_support;
+mod todo;
+mod tool_schema;
 mod walk;
+mod web_fetch;
 mod write;
 
 use std::pin::Pin;
@@ -43,22 +55,28 @@ use std::sync::Arc;
 
 use countersign_schemas::body::FinishOutcome;
 use countersign_schemas::number::Millis;
+use countersign_schemas::text::Name;
 
 use crate::gate::Permit;
 
 pub use arguments::{ArgumentError, Arguments, Emptiness, Members, Parameter};
+pub use bash_start::start_job;
 pub use builtin::{
     ADVISOR, AGENT, ASK_USER, BASH, BASH_READ, BASH_START, BASH_STOP, BUILTIN, EDIT, GLOB, GREP, LIST, MERGE, READ,
     TODO, TOOL_SCHEMA, Toolbox, WEB_FETCH, WRITE,
 };
 pub use cancel::{Cancel, Canceller, cancellation};
 pub use error::{EditError, ToolError};
+pub use jobs::{JobError, JobId, Jobs};
 pub use open::FileError;
+pub use overflow::{Outlet, Overflow, Redaction, Settled, Spilled};
 pub use path::{PathError, Resolved, resolve};
 pub use person::{Nobody, Person};
 pub use read_log::ReadLog;
 pub use shell::Shell;
 pub use spec::{Concurrency, Loading, Resource, ToolSpec, toolset_digest};
+pub use todo::TodoError;
+pub use web_fetch::FetchError;
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -106,7 +124,7 @@ pub trait Tool: Send + Sync {
 }
 
 /// What a call needs besides its permit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunContext {
     /// Time at which the call starts, as `action.finished` will state it. A permit that has expired by then is refused.
     pub started: Millis,
@@ -114,12 +132,19 @@ pub struct RunContext {
     pub cancel: Cancel,
     /// Which file contents the agents of this session have seen.
     pub reads: Arc<ReadLog>,
+    /// The commands that the agents of this run have left running.
+    pub jobs: Arc<Jobs>,
+    /// Who can be asked, and is shown lists.
+    pub person: Arc<dyn Person>,
+    /// What the person knows the calling agent by. Who it is, the permit says.
+    pub agent: Name,
 }
 
 /// What a call gave back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolOutput {
-    /// The text the agent sees, and the bytes `action.finished` commits to.
+    /// The result, or what comes behind the part of it that was put into the permit's [`Outlet`]. [`Overflow::settle`]
+    /// makes of it what the agent sees and `action.finished` commits to.
     pub content: String,
     /// How it ended; never `unknown`.
     pub outcome: FinishOutcome,

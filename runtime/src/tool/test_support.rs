@@ -14,7 +14,10 @@ use tempfile::TempDir;
 
 use super::arguments::Arguments;
 use super::cancel::{Cancel, Canceller, cancellation};
+use super::jobs::Jobs;
+use super::overflow::{Overflow, Redaction, Settled};
 use super::path::resolve;
+use super::person::Nobody;
 use super::read_log::ReadLog;
 use super::shell::Shell;
 use super::spec::ToolSpec;
@@ -32,8 +35,10 @@ pub(super) struct Bench {
     pub(super) root: PathBuf,
     pub(super) tools: Toolbox,
     reads: Arc<ReadLog>,
+    pub(super) jobs: Arc<Jobs>,
     pub(super) canceller: Canceller,
     cancel: Cancel,
+    agent: Name,
 }
 
 impl Bench {
@@ -48,8 +53,10 @@ impl Bench {
             root,
             tools,
             reads: Arc::default(),
+            jobs: Arc::default(),
             canceller,
             cancel,
+            agent: Name::new("lead").map_err(io::Error::other)?,
         })
     }
 
@@ -75,6 +82,9 @@ impl Bench {
             started: Millis::clamped(1_000),
             cancel: self.cancel.clone(),
             reads: Arc::clone(&self.reads),
+            jobs: Arc::clone(&self.jobs),
+            person: Arc::new(Nobody),
+            agent: self.agent.clone(),
         }
     }
 
@@ -110,6 +120,19 @@ impl Bench {
         }))
     }
 
+    /// A permit of the lead for a command that does nothing.
+    pub(super) fn any_permit(&self) -> Result<Permit, Box<dyn Error>> {
+        self.permit(LEAD, &super::BASH, &json!({"command": "true"}))
+    }
+
+    /// Decides and runs a call of the lead, and settles its result as the session does, without secrets to take out.
+    pub(super) async fn settled(&self, spec: &ToolSpec, arguments: Value) -> Result<Settled, Box<dyn Error>> {
+        let permit = self.permit(LEAD, spec, &arguments)?;
+        let overflow = Overflow::of(&permit);
+        let output = self.run(spec.name, permit).await.unwrap_or_else(ToolOutput::from);
+        Ok(overflow.settle(output.content, spec.result_limit_bytes, Plain).await)
+    }
+
     pub(super) async fn run(&self, tool: &str, permit: Permit) -> Result<ToolOutput, ToolError> {
         match self.tools.find(tool) {
             Some(tool) => tool.run(permit, self.context()).await,
@@ -133,6 +156,19 @@ impl Bench {
 
     pub(super) async fn bash(&self, command: &str) -> Called {
         self.call(&super::BASH, json!({ "command": command })).await
+    }
+}
+
+/// Takes nothing out.
+pub(super) struct Plain;
+
+impl Redaction for Plain {
+    fn push(&mut self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn finish(self) -> String {
+        String::new()
     }
 }
 
