@@ -125,7 +125,8 @@ impl ModelError {
     pub fn is_environment(&self) -> bool {
         match self {
             Self::Http(error) => error.is_environment(),
-            Self::GaveUp { source, .. } => source.is_environment(),
+            // What does not pass in all that time is an outage.
+            Self::GaveUp { source, .. } => source.is_transient() || source.is_environment(),
             Self::UnknownAgent { .. }
             | Self::ScriptExhausted { .. }
             | Self::Protocol { .. }
