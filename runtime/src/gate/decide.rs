@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_schemas::body::{
-    ActionRequested, AdviceCited, ApprovalEntered, ApproverClass, Ask, Check, DecisionMade, Effects, EventCode, Need,
-    Order, OrderForm, Outcome, Part, PartOutcome, SessionEvent, Verdict,
+    ActionRequested, AdviceCited, ApprovalEntered, ApproverClass, Ask, Body, Check, DecisionMade, Effects, EventCode,
+    Need, Order, OrderForm, Outcome, Part, PartOutcome, SessionEvent, Verdict,
 };
 use countersign_schemas::digest::Digest;
 use countersign_schemas::list::{Doc, List};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::text::Name;
-use countersign_verifier::law::{self, JudgeError};
+use countersign_verifier::law::{self, JudgeError, Law};
 use countersign_verifier::projection::Observed;
 use thiserror::Error;
 
@@ -40,6 +40,8 @@ pub struct Proposal {
     pub cause: Seq,
     /// Advice the agent had, and what it says it did with it.
     pub advice: Vec<AdviceCited>,
+    /// The workspace of the requester's grant.
+    pub workspace: PathBuf,
 }
 
 /// What became of a proposal.
@@ -75,7 +77,6 @@ pub struct Gate {
     recorder: Arc<Recorder>,
     surroundings: Surroundings,
     approver: Approver,
-    cancel: Cancel,
 }
 
 /// What the gate itself has to say about a request, beside what the law makes of it.
@@ -84,38 +85,37 @@ struct Sight {
     objection: Option<Part>,
 }
 
-/// A decision that is durable.
-struct Decided {
-    seq: Seq,
-    digest: Digest,
+/// What a decision says.
+struct Conclusion {
     outcome: Outcome,
     parts: Vec<Part>,
     expires: Millis,
 }
 
+/// A decision that is durable.
+struct Decided {
+    seq: Seq,
+    digest: Digest,
+    conclusion: Conclusion,
+}
+
 impl Gate {
     /// A gate over `recorder` for a run in `surroundings`.
     #[must_use]
-    pub fn new(recorder: Arc<Recorder>, surroundings: Surroundings, approver: Approver, cancel: Cancel) -> Self {
+    pub fn new(recorder: Arc<Recorder>, surroundings: Surroundings, approver: Approver) -> Self {
         Self {
             recorder,
             surroundings,
             approver,
-            cancel,
         }
     }
 
-    /// The folder the run works in.
-    #[must_use]
-    pub const fn surroundings(&self) -> &Surroundings {
-        &self.surroundings
-    }
-
-    /// Enters the request of `requester` under its own grant, decides on it, and has an ask answered.
+    /// Enters the request of `requester` under its own grant, decides on it, and has an ask answered, unless
+    /// `cancel` is raised while the question stands.
     ///
     /// # Errors
     /// [`GateError`]: no permit exists, and what was not entered did not happen.
-    pub async fn decide(&self, requester: &Instance, proposal: Proposal) -> Result<Ruling, GateError> {
+    pub async fn decide(&self, requester: &Instance, proposal: Proposal, cancel: &Cancel) -> Result<Ruling, GateError> {
         let arguments = Payload::content(proposal.arguments.as_bytes())?;
         let committed = arguments.reference();
         let request = self.recorder.enter(
@@ -129,19 +129,19 @@ impl Gate {
         let real_path = sight.observed.real_path.clone();
         let decided = self.enter_decision(asked, sight).await?;
         let permit = |expires| self.permit(&decided, requester, &proposal, &real_path, expires);
-        match decided.outcome {
+        match decided.conclusion.outcome {
             Outcome::Allow => Ok(Ruling::Permitted {
-                permit: permit(decided.expires),
+                permit: permit(decided.conclusion.expires),
                 approved: false,
             }),
             Outcome::Deny | Outcome::CouldNotEvaluate => Ok(Ruling::Refused(Refusal::of_parts(
                 decided.seq,
-                decided.outcome,
-                &decided.parts,
+                decided.conclusion.outcome,
+                &decided.conclusion.parts,
             ))),
-            Outcome::Ask => match self.ask(&decided, request_digest, committed, &proposal).await? {
+            Outcome::Ask => match self.ask(&decided, request_digest, committed, &proposal, cancel).await? {
                 None => Ok(Ruling::Permitted {
-                    permit: permit(decided.expires),
+                    permit: permit(decided.conclusion.expires),
                     approved: true,
                 }),
                 Some(refusal) => Ok(Ruling::Refused(refusal)),
@@ -151,7 +151,7 @@ impl Gate {
 
     fn look(&self, proposal: &Proposal) -> Sight {
         match self.surroundings.observe(
-            self.surroundings.workspace(),
+            &proposal.workspace,
             proposal.tool.as_str(),
             proposal.arguments.as_bytes(),
         ) {
@@ -170,7 +170,27 @@ impl Gate {
     }
 
     async fn enter_decision(&self, request: Seq, sight: Sight) -> Result<Decided, GateError> {
-        let judgement = self.recorder.with_law(|law| law.judge(request, sight.observed))?;
+        let (entered, conclusion) = self
+            .recorder
+            .enter_concluded(|law, at| self.conclude(law, at, request, sight))?;
+        Ok(Decided {
+            digest: entered.digest,
+            // Nothing may rest on a decision that a power cut could take back.
+            seq: entered.durable().await?,
+            conclusion,
+        })
+    }
+
+    /// The decision that law and sight give. Judged and entered under one lock: another agent's call in between would
+    /// change what is left of a budget.
+    fn conclude(
+        &self,
+        law: &Law,
+        at: Millis,
+        request: Seq,
+        sight: Sight,
+    ) -> Result<(Body, Vec<Payload>, Conclusion), GateError> {
+        let judgement = law.judge(request, sight.observed)?;
         let mut parts = judgement.parts;
         parts.extend(sight.objection);
         if law::outcome(&parts) == Outcome::Ask && self.approver.introduction().is_none() {
@@ -179,7 +199,7 @@ impl Gate {
         }
         let outcome = law::outcome(&parts);
         let cedar_request = judgement.cedar_request.map(Payload::content).transpose()?;
-        let expires = self.expires(outcome);
+        let expires = expires(outcome, at);
         let ask = self.approver.introduction().filter(|_| outcome == Outcome::Ask);
         let body = DecisionMade {
             request,
@@ -193,28 +213,12 @@ impl Gate {
             advice: None,
             status_lists: None,
         };
-        let entered = self
-            .recorder
-            .enter_own(body.into(), cedar_request.into_iter().collect())?;
-        let digest = entered.digest;
-        // Nothing may rest on a decision that a power cut could take back.
-        let seq = entered.durable().await?;
-        Ok(Decided {
-            seq,
-            digest,
+        let conclusion = Conclusion {
             outcome,
             parts,
             expires,
-        })
-    }
-
-    fn expires(&self, outcome: Outcome) -> Millis {
-        let after = |ms| Millis::clamped(self.recorder.now().get().saturating_add(ms));
-        match outcome {
-            Outcome::Allow => after(PERMIT_MS),
-            Outcome::Ask => after(ASK_MS),
-            Outcome::Deny | Outcome::CouldNotEvaluate => Millis::ZERO,
-        }
+        };
+        Ok((body.into(), cedar_request.into_iter().collect(), conclusion))
     }
 
     /// Has the approver answer, enters the answer, and gives the refusal unless it was a yes.
@@ -224,8 +228,9 @@ impl Gate {
         request: Digest,
         arguments: PayloadRef,
         proposal: &Proposal,
+        cancel: &Cancel,
     ) -> Result<Option<Refusal>, GateError> {
-        let workspace = self.surroundings.workspace().to_string_lossy();
+        let workspace = proposal.workspace.to_string_lossy();
         let text = law::approval_text(proposal.tool.as_str(), &workspace, proposal.arguments.as_bytes());
         let question = Question {
             ledger: self.recorder.ledger(),
@@ -235,14 +240,14 @@ impl Gate {
             arguments: arguments.commitment,
             text,
             asked: self.recorder.now(),
-            expires: decided.expires,
+            expires: decided.conclusion.expires,
         };
         let Some(Answer {
             approver,
             verdict,
             order,
         }) = self
-            .answer(&question)
+            .answer(&question, cancel)
             .await?
             .filter(|_| self.recorder.now() <= question.expires)
         else {
@@ -270,10 +275,10 @@ impl Gate {
     }
 
     /// The approver's answer; none if the run is interrupted while the question stands.
-    async fn answer(&self, question: &Question) -> Result<Option<Answer>, ApproverError> {
+    async fn answer(&self, question: &Question, cancel: &Cancel) -> Result<Option<Answer>, ApproverError> {
         tokio::select! {
             answer = self.approver.answer(question) => answer,
-            () = self.cancel.raised() => Ok(None),
+            () = cancel.raised() => Ok(None),
         }
     }
 
@@ -290,10 +295,19 @@ impl Gate {
             tool: proposal.tool.clone(),
             arguments: proposal.arguments.as_bytes().into(),
             path: (!real_path.is_empty()).then(|| PathBuf::from(real_path)),
-            workspace: self.surroundings.workspace().to_owned(),
+            workspace: proposal.workspace.clone(),
             agent: requester.seq(),
             expires,
         })
+    }
+}
+
+fn expires(outcome: Outcome, at: Millis) -> Millis {
+    let after = |ms| Millis::clamped(at.get().saturating_add(ms));
+    match outcome {
+        Outcome::Allow => after(PERMIT_MS),
+        Outcome::Ask => after(ASK_MS),
+        Outcome::Deny | Outcome::CouldNotEvaluate => Millis::ZERO,
     }
 }
 

@@ -121,6 +121,13 @@ impl Recorder {
         body: impl FnOnce(&State) -> Body,
     ) -> Result<Entered, RecordError> {
         let mut state = self.lock();
+        let at = self.time(&mut state)?;
+        let body = body(&state);
+        self.append(&mut state, author, body, payloads, at)
+    }
+
+    /// The time of the next entry. A clock that was set back is an entry of its own before it.
+    fn time(&self, state: &mut State) -> Result<Millis, RecordError> {
         let reading = state.clock.read();
         if reading.behind_ms > 0 {
             let stepped = SessionEvent {
@@ -128,11 +135,25 @@ impl Recorder {
                 about: None,
                 detail: None,
             };
-            self.append(&mut state, &self.runtime, stepped.into(), Vec::new(), reading.at)?
+            self.append(state, &self.runtime, stepped.into(), Vec::new(), reading.at)?
                 .in_order();
         }
-        let body = body(&state);
-        self.append(&mut state, author, body, payloads, reading.at)
+        Ok(reading.at)
+    }
+
+    /// Enters what the runtime instance concludes from the law's state at `at`: nothing can be entered between the look
+    /// at the state and the entry, whoever else is at work.
+    ///
+    /// # Errors
+    /// Those of `conclude`, and those of [`Recorder::enter`].
+    pub fn enter_concluded<T, E: From<RecordError>>(
+        &self,
+        conclude: impl FnOnce(&Law, Millis) -> Result<(Body, Vec<Payload>, T), E>,
+    ) -> Result<(Entered, T), E> {
+        let mut state = self.lock();
+        let at = self.time(&mut state)?;
+        let (body, payloads, rest) = conclude(&state.law, at)?;
+        Ok((self.append(&mut state, &self.runtime, body, payloads, at)?, rest))
     }
 
     /// Enters what the runtime instance says.
