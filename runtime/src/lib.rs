@@ -16,3 +16,4 @@ pub mod recorder;
 pub mod redact;
 pub mod session;
 pub mod tool;
+pub mod worktree;

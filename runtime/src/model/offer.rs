@@ -62,11 +62,11 @@ pub(super) fn take_advice(arguments: &mut Map<String, Value>) -> Option<AdviceSt
         "overridden" => AdviceRelation::Overridden,
         _ => return None,
     };
-    let mut reason = reason.trim();
-    while reason.len() > REASON_LEN_BYTES_MAX {
-        let end = reason.floor_char_boundary(REASON_LEN_BYTES_MAX);
-        reason = &reason[..end];
-    }
+    let reason = reason.trim();
+    let end = (0..=REASON_LEN_BYTES_MAX.min(reason.len()))
+        .rev()
+        .find(|end| reason.is_char_boundary(*end));
+    let reason = &reason[..end.unwrap_or(0)];
     (!reason.is_empty()).then(|| AdviceStatement {
         relation,
         reason: reason.to_owned(),

@@ -145,14 +145,16 @@ impl ModelRequest<'_> {
     }
 
     /// The bytes `model.called` commits to, a JCS document `countersign.model-request/v1`. With `asked`, the author's
-    /// previous `model.called` and how many messages it was about, the document holds only what has come since.
+    /// previous `model.called` and how many messages it was about, the document holds only what has come since. The
+    /// first one says with `prompt` what the instructions are made of, and why.
     #[must_use]
-    pub fn payload(&self, asked: Option<(Seq, usize)>) -> Vec<u8> {
+    pub fn payload(&self, asked: Option<(Seq, usize)>, prompt: &Value) -> Vec<u8> {
         let document = match asked {
             None => json!({
                 "schema": "countersign.model-request/v1",
                 "after": null,
                 "agent": self.agent,
+                "prompt": prompt,
                 "system": self.system.text,
                 "tools": self.offers().iter().map(Offer::to_json).collect::<Vec<_>>(),
                 "messages": messages_json(self.messages),
@@ -230,14 +232,14 @@ mod tests {
         let messages = messages()?;
         let schema = String::from_utf8(jcs::canonicalize(&LIST.input_schema())?)?;
         let expected = [
-            r#"{"after":null,"agent":"lead","messages":[{"role":"user","text":"Fix it."}],"#,
+            r#"{"after":null,"agent":"lead","messages":[{"role":"user","text":"Fix it."}],"prompt":{"static":true},"#,
             r#""schema":"countersign.model-request/v1","system":"Be brief.","tools":[{"description":""#,
             LIST.description,
             r#"","input_schema":"#,
             &schema,
             r#","name":"list"}]}"#,
         ];
-        let payload = request(&TOOLS, &messages[..1]).payload(None);
+        let payload = request(&TOOLS, &messages[..1]).payload(None, &json!({"static": true}));
         assert_eq!(String::from_utf8(payload)?, expected.concat());
         Ok(())
     }
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn later_payload_holds_only_what_is_new() -> TestResult {
         let messages = messages()?;
-        let payload = request(&TOOLS, &messages).payload(Some((Seq::clamped(7), 1)));
+        let payload = request(&TOOLS, &messages).payload(Some((Seq::clamped(7), 1)), &Value::Null);
         let expected = [
             r#"{"after":7,"messages":[{"results":[{"content":"no\nsuch","id":"call_1_1","outcome":"error","#,
             r#""tool":"list"}],"role":"tools"}],"schema":"countersign.model-request/v1"}"#,
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn payload_is_canonical_as_identity_v1_profiles_it() -> TestResult {
-        jcs::parse_canonical(&request(&TOOLS, &messages()?).payload(None))?;
+        jcs::parse_canonical(&request(&TOOLS, &messages()?).payload(None, &Value::Null))?;
         Ok(())
     }
 

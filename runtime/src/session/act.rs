@@ -1,107 +1,231 @@
 //! One proposed call: decided by the gate, run under its permit, finished on record.
 
-use countersign_schemas::body::{ActionFinished, Effects, FinishOutcome};
-use countersign_schemas::digest::Digest;
-use countersign_schemas::number::{Count, Millis, Seq};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use countersign_schemas::body::{Effects, FinishOutcome};
+use countersign_schemas::digest::Digest;
+use countersign_schemas::number::{Millis, Seq};
 use countersign_verifier::visible::visible;
 
 use super::agent::Agent;
+use super::background::Running;
 use super::event::Ruled;
 use super::{Event, Session, SessionError};
 use crate::gate::{Permit, Proposal, Ruling};
 use crate::model::{CallResult, ToolCall};
-use crate::recorder::Payload;
-use crate::tool::{ADVISOR, AGENT, BUILTIN, RunContext, ToolOutput, ToolSpec};
+use crate::redact::{Redactor, Stream};
+use crate::tool::{ADVISOR, BASH_START, BUILTIN, Cancel, Overflow, Redaction, RunContext, ToolOutput, ToolSpec};
 
 /// The longest summary of arguments an event shows.
 const SUMMARY_CHARS_MAX: usize = 80;
 
+/// A call that was made or refused, and what it left behind.
+pub(super) struct Acted {
+    pub(super) result: CallResult,
+    /// The `advice.given` it brought.
+    advice: Option<Seq>,
+    /// A command that goes on.
+    running: Option<Running>,
+}
+
+impl Acted {
+    pub(super) const fn of(result: CallResult) -> Self {
+        Self {
+            result,
+            advice: None,
+            running: None,
+        }
+    }
+
+    /// A call whose action goes on.
+    pub(super) const fn left(result: CallResult, running: Running) -> Self {
+        Self {
+            result,
+            advice: None,
+            running: Some(running),
+        }
+    }
+}
+
+impl Agent {
+    /// Remembers what a call left behind, and gives its result.
+    pub(super) fn take_up(&mut self, acted: Acted) -> CallResult {
+        if let Some(given) = acted.advice {
+            self.advice.give(given);
+        }
+        self.background.extend(acted.running);
+        acted.result
+    }
+}
+
+/// The longest result of what is no tool of ours.
+const RESULT_LIMIT_BYTES: usize = 32 << 10;
+
+/// What the gate made of a call.
+pub(super) enum Decided {
+    Permitted(Permit),
+    Refused(CallResult),
+}
+
+/// A call that has run, or never will, and is not on record yet.
+pub(super) enum Ran {
+    /// It came to its end, which is to be entered.
+    Ended(Ended),
+    /// There is nothing to be entered any more.
+    Settled(Acted),
+}
+
+/// How a permitted action ended.
+pub(super) struct Ended {
+    pub(super) decision: Seq,
+    pub(super) started: Millis,
+    pub(super) ended: Millis,
+    pub(super) overflow: Overflow,
+    pub(super) output: ToolOutput,
+    /// The `advice.given` it brought.
+    pub(super) advice: Option<Seq>,
+}
+
 impl Session {
     /// Takes one call of `agent`'s model to its end and gives what the model gets to see of it.
-    pub(super) async fn act(&self, agent: &mut Agent, cause: Seq, call: &ToolCall) -> Result<CallResult, SessionError> {
+    pub(super) async fn act(
+        &self,
+        agent: &Agent,
+        cause: Seq,
+        call: &ToolCall,
+        cancel: &Cancel,
+    ) -> Result<Acted, SessionError> {
+        let ran = self.run_call(agent, cause, call, cancel).await?;
+        self.finish_call(agent, call, ran).await
+    }
+
+    /// Has `call` decided and, if it is permitted, run.
+    pub(super) async fn run_call(
+        &self,
+        agent: &Agent,
+        cause: Seq,
+        call: &ToolCall,
+        cancel: &Cancel,
+    ) -> Result<Ran, SessionError> {
+        let permit = match self.decide(agent, cause, call, cancel).await? {
+            Decided::Permitted(permit) => permit,
+            Decided::Refused(result) => return Ok(Ran::Settled(Acted::of(result))),
+        };
+        let Some((permit, started)) = self.still_good(permit)? else {
+            return Ok(Ran::Settled(Acted::of(self.expired(agent, call))));
+        };
+        let (decision, overflow) = (permit.decision(), Overflow::of(&permit));
+        let (output, advice) = match call.tool().as_str() {
+            name if name == BASH_START.name => {
+                return self.leave_running(agent, call, permit, started).await.map(Ran::Settled);
+            }
+            name if name == ADVISOR.name => self.consult(agent, permit, started, cancel).await?,
+            name => (self.run_tool(agent, name, permit, started, cancel).await, None),
+        };
+        Ok(Ran::Ended(Ended {
+            decision,
+            started,
+            ended: self.recorder.now(),
+            overflow,
+            output,
+            advice,
+        }))
+    }
+
+    /// Enters how a call ended and gives what the model gets to see.
+    pub(super) async fn finish_call(&self, agent: &Agent, call: &ToolCall, ran: Ran) -> Result<Acted, SessionError> {
+        let ended = match ran {
+            Ran::Settled(acted) => return Ok(acted),
+            Ran::Ended(ended) => ended,
+        };
+        let output = settle(&self.redactor, call.tool().as_str(), ended.overflow, ended.output).await;
+        let lasted = Some((ended.started, ended.ended));
+        self.outcomes.enter(ended.decision, lasted, &output)?;
+        Ok(Acted {
+            advice: ended.advice,
+            ..Acted::of(self.told_finished(agent, call, output))
+        })
+    }
+
+    /// Has the gate decide on `call`.
+    pub(super) async fn decide(
+        &self,
+        agent: &Agent,
+        cause: Seq,
+        call: &ToolCall,
+        cancel: &Cancel,
+    ) -> Result<Decided, SessionError> {
         if let Some(statement) = call.advice() {
             self.tell(Event::AdviceUsed {
                 agent: agent.name.to_string(),
                 relation: statement.relation,
-                reason: statement.reason.clone(),
+                reason: self.clean(&statement.reason),
             });
         }
-        let ruling = self.gate.decide(&agent.instance, proposal(agent, cause, call)).await?;
-        let decided = |ruling, reasons| Event::Decided {
-            agent: agent.name.to_string(),
-            tool: call.tool().to_string(),
-            summary: summary(call),
-            ruling,
-            reasons,
-        };
-        let output = match ruling {
+        let proposal = proposal(agent, cause, call);
+        let ruling = self.gate.decide(&agent.instance, proposal, cancel).await?;
+        let (ruled, reasons, decided) = match ruling {
             Ruling::Refused(refusal) => {
-                self.tell(decided(Ruled::Refused(refusal.outcome), refusal.reasons.clone()));
-                ToolOutput {
+                let output = ToolOutput {
                     content: refusal.to_string(),
                     outcome: FinishOutcome::Aborted,
-                }
+                };
+                let ruled = Ruled::Refused(refusal.outcome);
+                (ruled, refusal.reasons, Decided::Refused(result(call, output)))
             }
             Ruling::Permitted { permit, approved } => {
-                self.tell(decided(
-                    if approved { Ruled::Approved } else { Ruled::Allowed },
-                    Vec::new(),
-                ));
-                self.run_permitted(agent, call, permit).await?
+                let ruled = if approved { Ruled::Approved } else { Ruled::Allowed };
+                (ruled, Vec::new(), Decided::Permitted(permit))
             }
         };
-        Ok(CallResult {
-            id: call.id().clone(),
+        self.tell(Event::Decided {
+            agent: agent.name.to_string(),
             tool: call.tool().to_string(),
-            outcome: output.outcome,
-            content: output.content,
-        })
+            summary: self.clean(&summary(call)),
+            ruling: ruled,
+            reasons,
+        });
+        Ok(decided)
     }
 
-    async fn run_permitted(
-        &self,
-        agent: &mut Agent,
-        call: &ToolCall,
-        permit: Permit,
-    ) -> Result<ToolOutput, SessionError> {
-        let decision = permit.decision();
+    /// The permit with the time at which the action starts; nothing if it has expired, which is entered as such: the
+    /// machine may have slept, or the answer came at the last moment.
+    pub(super) fn still_good(&self, permit: Permit) -> Result<Option<(Permit, Millis)>, SessionError> {
         let started = self.recorder.now();
-        if !permit.is_good_at(started) {
-            // The machine may have slept, or the answer came at the last moment: what did not start is entered as such.
-            let output = ToolOutput {
-                content: "the permit expired before the action could start".to_owned(),
-                outcome: FinishOutcome::Aborted,
-            };
-            self.enter_outcome(decision, None, &output)?;
-            return Ok(self.told_finished(agent, call, output));
+        if permit.is_good_at(started) {
+            return Ok(Some((permit, started)));
         }
-        let output = match call.tool().as_str() {
-            name if name == AGENT.name => self.delegate(agent, permit, started).await?,
-            name if name == ADVISOR.name => self.consult(agent, permit, started).await?,
-            name => self.run_tool(name, permit, started).await,
-        };
-        self.enter_outcome(decision, Some(started), &output)?;
-        Ok(self.told_finished(agent, call, output))
+        self.outcomes.enter(permit.decision(), None, &expired())?;
+        Ok(None)
     }
 
-    fn told_finished(&self, agent: &Agent, call: &ToolCall, output: ToolOutput) -> ToolOutput {
+    pub(super) fn expired(&self, agent: &Agent, call: &ToolCall) -> CallResult {
+        self.told_finished(agent, call, expired())
+    }
+
+    fn told_finished(&self, agent: &Agent, call: &ToolCall, output: ToolOutput) -> CallResult {
         self.tell(Event::Finished {
             agent: agent.name.to_string(),
             tool: call.tool().to_string(),
             outcome: output.outcome,
         });
-        output
+        result(call, output)
     }
 
-    async fn run_tool(&self, tool: &str, permit: Permit, started: Millis) -> ToolOutput {
-        let context = RunContext {
-            started,
-            cancel: self.cancel.clone(),
-            reads: self.reads.clone(),
-        };
+    async fn run_tool(
+        &self,
+        agent: &Agent,
+        tool: &str,
+        permit: Permit,
+        started: Millis,
+        cancel: &Cancel,
+    ) -> ToolOutput {
         match self.toolbox.find(tool) {
-            Some(tool) => tool.run(permit, context).await.unwrap_or_else(ToolOutput::from),
+            Some(tool) => {
+                let context = self.context(agent, started, cancel);
+                tool.run(permit, context).await.unwrap_or_else(ToolOutput::from)
+            }
             None => ToolOutput {
                 content: format!("there is no tool `{tool}` on this machine"),
                 outcome: FinishOutcome::Error,
@@ -109,22 +233,57 @@ impl Session {
         }
     }
 
-    /// `started` is `None` for an action that never began.
-    fn enter_outcome(&self, decision: Seq, started: Option<Millis>, output: &ToolOutput) -> Result<(), SessionError> {
-        let result = Payload::content(output.content.as_bytes())?;
-        let now = self.recorder.now().get();
-        let duration = started.map(|started| Count::clamped(now.saturating_sub(started.get())));
-        let body = ActionFinished {
-            decision,
-            outcome: output.outcome,
-            result: Some(result.reference()),
+    pub(super) fn context(&self, agent: &Agent, started: Millis, cancel: &Cancel) -> RunContext {
+        RunContext {
             started,
-            duration,
-            // Nothing is enforced around a tool yet, and the ledger says so.
-            sandbox: Count::ZERO,
-        };
-        self.recorder.enter_own(body.into(), vec![result])?.in_order();
-        Ok(())
+            cancel: cancel.clone(),
+            reads: Arc::clone(&self.reads),
+            jobs: Arc::clone(&self.jobs),
+            person: Arc::clone(&self.person),
+            agent: agent.name.clone(),
+        }
+    }
+}
+
+/// The result in the form in which agent and ledger get it: without recognised secrets, and within the tool's limit.
+pub(super) async fn settle(redactor: &Redactor, tool: &str, overflow: Overflow, output: ToolOutput) -> ToolOutput {
+    let spec = BUILTIN.into_iter().find(|spec| spec.name == tool);
+    let limit = spec.map_or(RESULT_LIMIT_BYTES, |spec| spec.result_limit_bytes);
+    let settled = overflow
+        .settle(output.content, limit, Cleaning(redactor.stream()))
+        .await;
+    ToolOutput {
+        content: settled.content,
+        outcome: output.outcome,
+    }
+}
+
+/// Takes secrets out of a result on its way to agent, file and ledger.
+struct Cleaning(Stream);
+
+impl Redaction for Cleaning {
+    fn push(&mut self, text: &str) -> String {
+        self.0.push(text)
+    }
+
+    fn finish(self) -> String {
+        self.0.finish()
+    }
+}
+
+fn expired() -> ToolOutput {
+    ToolOutput {
+        content: "the permit expired before the action could start".to_owned(),
+        outcome: FinishOutcome::Aborted,
+    }
+}
+
+pub(super) fn result(call: &ToolCall, output: ToolOutput) -> CallResult {
+    CallResult {
+        id: call.id().clone(),
+        tool: call.tool().to_string(),
+        outcome: output.outcome,
+        content: output.content,
     }
 }
 
@@ -139,17 +298,19 @@ fn proposal(agent: &Agent, cause: Seq, call: &ToolCall) -> Proposal {
         arguments: call.arguments().clone(),
         cause,
         advice: agent.cite(call),
+        workspace: PathBuf::from(agent.grant.workspace.as_str()),
     }
 }
 
 /// What a call is about, on one line and without anything a terminal would obey: its file, command, agent or question.
 fn summary(call: &ToolCall) -> String {
     let arguments = call.arguments().as_bytes();
-    let members: serde_json::Value = serde_json::from_slice(arguments).unwrap_or_default();
-    let told = ["path", "command", "name", "question", "pattern"];
+    let told = [
+        "path", "command", "name", "question", "pattern", "url", "branch", "tool", "job",
+    ];
     let text = told
         .iter()
-        .find_map(|name| members.get(*name)?.as_str().map(str::to_owned));
+        .find_map(|name| call.object().get(*name)?.as_str().map(str::to_owned));
     visible(
         &text.unwrap_or_else(|| String::from_utf8_lossy(arguments).into_owned()),
         SUMMARY_CHARS_MAX,

@@ -1,6 +1,4 @@
-//! One agent at work: an explicit state machine of asking its model and doing what the model proposes.
-
-use std::collections::{BTreeSet, VecDeque};
+//! One agent at work: it asks its model and does what the model proposes, until the model proposes nothing more.
 
 use countersign_identity::grant::Grant;
 use countersign_identity::instant::Window;
@@ -9,11 +7,21 @@ use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
 use countersign_schemas::text::Name;
 
-use super::think::{ANSWER_TOKENS_MAX, Thought};
+use super::background::Background;
+use super::consult::Consulted;
+use super::conversation::Conversation;
+use super::delegate::usable;
+use super::think::{Speaker, Thought};
 use super::{Event, HaltCause, Session, SessionError};
-use crate::model::{CallResult, Message, ModelRequest, System, ToolCall};
+use crate::model::{End, Message, ModelAnswer, ToolCall};
 use crate::recorder::Instance;
-use crate::tool::{BUILTIN, BoxFuture, ToolSpec};
+use crate::tool::{BUILTIN, BoxFuture, Cancel, ToolSpec};
+
+/// How often in a row an answer may end in the middle before the agent is given up.
+const CONTINUATIONS_MAX: usize = 3;
+
+/// What a model is told whose answer ended at the limit of its length.
+const GO_ON: &str = "Your answer ended at the limit of its length. Go on exactly where it ended.";
 
 /// An introduced agent with its authority and its conversation.
 pub(super) struct Agent {
@@ -25,11 +33,12 @@ pub(super) struct Agent {
     pub(super) credential: Digest,
     /// Digest of the root grant's credential.
     pub(super) root: Digest,
-    pub(super) system: &'static str,
-    pub(super) messages: Vec<Message>,
-    /// Its last `model.called`, and how many messages that was about.
-    pub(super) asked: Option<(Seq, usize)>,
+    pub(super) conversation: Conversation,
     pub(super) advice: Advice,
+    /// Commands it has left running.
+    pub(super) background: Background,
+    /// How many agents it has introduced.
+    pub(super) children: usize,
 }
 
 /// The last advice an agent got, as far as its next requests have to cite it.
@@ -43,14 +52,26 @@ pub(super) struct Advice {
     pub(super) fresh: bool,
 }
 
-/// How an agent's work ended, short of an error of the environment.
+impl Advice {
+    pub(super) fn give(&mut self, entry: Seq) {
+        self.last = Some(entry);
+        self.given_last_turn = true;
+    }
+}
+
+/// How an agent's work ended, short of an error of the environment of this program itself.
+#[derive(Debug, Clone)]
 pub(super) enum AgentEnd {
     /// It says it is done, with its last words.
     Done(String),
     /// Its model failed.
     Failed(String),
+    /// Its model cannot be reached.
+    Unreachable(String),
     /// A budget is used up.
     Halted(HaltCause),
+    /// Policy refused something that had already happened on the provider's side.
+    Refused(String),
     /// A person interrupted it.
     Interrupted,
 }
@@ -59,104 +80,136 @@ impl AgentEnd {
     pub(super) const fn stop_reason(&self) -> StopReason {
         match self {
             Self::Done(_) => StopReason::Done,
-            Self::Failed(_) => StopReason::Failed,
-            Self::Halted(_) => StopReason::Halted,
+            Self::Failed(_) | Self::Unreachable(_) => StopReason::Failed,
+            Self::Halted(_) | Self::Refused(_) => StopReason::Halted,
             Self::Interrupted => StopReason::Interrupted,
         }
     }
 }
 
-/// Where an agent stands.
-enum Phase {
-    /// Its model is to be asked.
-    Asking,
-    /// Calls of the model's last answer are to be made, in order.
-    Acting {
-        answer: Seq,
-        calls: VecDeque<ToolCall>,
-        results: Vec<CallResult>,
-    },
-    /// It has ended.
+/// What follows from one answer.
+enum Step {
+    GoOn,
     Ended(AgentEnd),
 }
 
 impl Session {
     /// Lets `agent` work until it ends. Boxed, because an agent's work contains its children's.
-    pub(super) fn work<'a>(&'a self, agent: &'a mut Agent) -> BoxFuture<'a, Result<AgentEnd, SessionError>> {
+    pub(super) fn work<'a>(
+        &'a self,
+        agent: &'a mut Agent,
+        cancel: &'a Cancel,
+    ) -> BoxFuture<'a, Result<AgentEnd, SessionError>> {
         Box::pin(async move {
-            let mut phase = Phase::Asking;
+            let mut unfinished = Unfinished::default();
             loop {
-                phase = match phase {
-                    Phase::Ended(end) => return Ok(end),
-                    _ if self.cancel.is_raised() => Phase::Ended(AgentEnd::Interrupted),
-                    Phase::Asking => self.ask_model(agent).await?,
-                    Phase::Acting {
-                        answer,
-                        mut calls,
-                        mut results,
-                    } => match calls.pop_front() {
-                        Some(call) => {
-                            results.push(self.act(agent, answer, &call).await?);
-                            Phase::Acting { answer, calls, results }
-                        }
-                        None => {
-                            agent.messages.push(Message::Results(results));
-                            Phase::Asking
-                        }
-                    },
+                if cancel.is_raised() {
+                    return Ok(AgentEnd::Interrupted);
+                }
+                let (entry, answer) = match self.ask_model(agent, cancel).await? {
+                    Thought::Answered { entry, answer } => (entry, answer),
+                    Thought::Failed(reason) => return Ok(AgentEnd::Failed(reason)),
+                    Thought::Unreachable(reason) => return Ok(AgentEnd::Unreachable(reason)),
+                    Thought::Halted(cause) => return Ok(AgentEnd::Halted(cause)),
+                    Thought::Interrupted => return Ok(AgentEnd::Interrupted),
+                };
+                match self.follow(agent, entry, answer, &mut unfinished, cancel).await? {
+                    Step::GoOn => {}
+                    Step::Ended(end) => return Ok(end),
                 }
             }
         })
     }
 
-    async fn ask_model(&self, agent: &mut Agent) -> Result<Phase, SessionError> {
-        let tools = offered(&agent.grant.tools);
-        let request = ModelRequest {
-            agent: agent.name.as_str(),
-            system: System::fixed(agent.system),
-            tools: &tools,
-            messages: &agent.messages,
-            output_tokens_max: ANSWER_TOKENS_MAX,
-            provider_advisor: None,
+    async fn ask_model(&self, agent: &mut Agent, cancel: &Cancel) -> Result<Thought, SessionError> {
+        let speaker = Speaker {
+            instance: &agent.instance,
+            name: agent.name.as_str(),
+            model: &*self.models.agents,
+            is_advisor: false,
         };
-        let (answer, said) = match self.think(&agent.instance, &request, agent.asked).await? {
-            Thought::Answered { call, entry, answer } => {
-                agent.asked = Some((call, agent.messages.len()));
-                (entry, answer)
-            }
-            Thought::Failed(reason) => return Ok(Phase::Ended(AgentEnd::Failed(reason))),
-            Thought::Halted(cause) => return Ok(Phase::Ended(AgentEnd::Halted(cause))),
-            Thought::Interrupted => return Ok(Phase::Ended(AgentEnd::Interrupted)),
-        };
-        let text = said.text();
+        self.think(speaker, &mut agent.conversation, cancel).await
+    }
+
+    /// Does what the answer in `entry` proposes.
+    async fn follow(
+        &self,
+        agent: &mut Agent,
+        entry: Seq,
+        answer: ModelAnswer,
+        unfinished: &mut Unfinished,
+        cancel: &Cancel,
+    ) -> Result<Step, SessionError> {
+        let text = answer.text();
         if !text.is_empty() {
             self.tell(Event::Said {
                 agent: agent.name.to_string(),
                 text: text.clone(),
             });
         }
-        let calls: VecDeque<ToolCall> = said.calls().cloned().collect();
-        if calls.is_empty() {
-            return Ok(Phase::Ended(AgentEnd::Done(text)));
+        if answer.end == End::Refused {
+            return Ok(Step::Ended(AgentEnd::Failed(refusal(&text))));
         }
-        agent.messages.push(Message::assistant(&said));
+        if let Consulted::Refused(reason) = self.consulted_by_provider(agent, entry, &answer.advice, cancel).await? {
+            return Ok(Step::Ended(AgentEnd::Refused(reason)));
+        }
         // Advice of the turn before is fresh for the calls of this turn only.
         agent.advice.fresh = agent.advice.given_last_turn;
         agent.advice.given_last_turn = false;
-        Ok(Phase::Acting {
-            answer,
-            calls,
-            results: Vec::new(),
-        })
+        if !answer.parts.is_empty() {
+            agent.conversation.push(Message::assistant(&answer));
+        }
+        let proposed = super::batch::proposed(answer.parts);
+        if proposed.is_empty() {
+            return Ok(unfinished.take(text, answer.end, &mut agent.conversation));
+        }
+        *unfinished = Unfinished::default();
+        let results = self.make_calls(agent, entry, proposed, cancel).await?;
+        agent.conversation.push(Message::Results(results));
+        Ok(Step::GoOn)
     }
 }
 
-/// The declarations of the tools a grant names, in the order of their names.
-pub(super) fn offered(tools: &BTreeSet<Name>) -> Vec<&'static ToolSpec> {
-    tools
-        .iter()
-        .filter_map(|tool| BUILTIN.into_iter().find(|spec| spec.name == tool.as_str()))
-        .collect()
+/// Answers in a row that ended in the middle.
+#[derive(Default)]
+struct Unfinished {
+    text: String,
+    answers: usize,
+}
+
+impl Unfinished {
+    /// What follows from an answer without calls.
+    fn take(&mut self, text: String, end: End, conversation: &mut Conversation) -> Step {
+        self.text.push_str(&text);
+        if end != End::Length {
+            return Step::Ended(AgentEnd::Done(std::mem::take(&mut self.text)));
+        }
+        self.answers += 1;
+        if self.answers > CONTINUATIONS_MAX {
+            let reason = format!(
+                "the answer ended at the limit of its length {} times in a row",
+                self.answers
+            );
+            return Step::Ended(AgentEnd::Failed(reason));
+        }
+        conversation.push(Message::User { text: GO_ON.to_owned() });
+        Step::GoOn
+    }
+}
+
+fn refusal(text: &str) -> String {
+    if text.is_empty() {
+        "the model refused to answer".to_owned()
+    } else {
+        format!("the model refused to answer: {text}")
+    }
+}
+
+/// The declarations of the tools a grant names and can use.
+pub(super) fn offered(grant: &Grant) -> Vec<&'static ToolSpec> {
+    let tools = usable(grant);
+    let named = |spec: &&'static ToolSpec| tools.iter().any(|tool| tool.as_str() == spec.name);
+    BUILTIN.into_iter().filter(named).collect()
 }
 
 impl Agent {

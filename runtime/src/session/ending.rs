@@ -8,21 +8,16 @@ use countersign_schemas::body::{EventCode, RunEndReason, RunEnded, SessionEvent,
 use super::agent::{Agent, AgentEnd};
 use super::delegate::enter_stop;
 use super::think::no_spend;
-use super::{Event, RunReport, Session, SessionError};
+use super::{Event, RunReport, Session, SessionError, TurnEnd};
 use crate::recorder::Payload;
 
 impl Session {
     /// Stops the lead and the advisor, ends the run and closes the ledger.
     pub(super) async fn finish(self, lead: Agent, end: AgentEnd, ledger: PathBuf) -> Result<RunReport, SessionError> {
         let stop_reason = end.stop_reason();
-        let (reason, result) = outcome(end);
+        let TurnEnd { reason, result } = TurnEnd::of(end);
         if reason == RunEndReason::Interrupted {
-            let event = SessionEvent {
-                code: EventCode::Interrupted,
-                about: Some(self.run),
-                detail: None,
-            };
-            self.recorder.enter_own(event.into(), Vec::new())?.in_order();
+            self.enter_interruption()?;
         }
         let spend = self.spent(&lead);
         self.stop(lead.instance, stop_reason)?;
@@ -52,14 +47,26 @@ impl Session {
         })
     }
 
+    /// Enters that a person interrupted what was going on.
+    pub(super) fn enter_interruption(&self) -> Result<(), SessionError> {
+        let event = SessionEvent {
+            code: EventCode::Interrupted,
+            about: Some(self.run),
+            detail: None,
+        };
+        self.recorder.enter_own(event.into(), Vec::new())?.in_order();
+        Ok(())
+    }
+
     async fn close(self, reason: StopReason) -> Result<(), SessionError> {
         let Self {
             recorder,
+            outcomes,
             gate,
             advisor,
             ..
         } = self;
-        drop(gate);
+        drop((gate, outcomes));
         enter_stop(&recorder, advisor, reason)?;
         let recorder = Arc::into_inner(recorder).ok_or(SessionError::Bug("the recorder is still in use at the end"))?;
         Ok(recorder.close().await?)
@@ -73,14 +80,5 @@ impl Session {
             law.grant_of(lead.instance.seq())
                 .map_or_else(no_spend, |grant| grant.spent())
         })
-    }
-}
-
-fn outcome(end: AgentEnd) -> (RunEndReason, String) {
-    match end {
-        AgentEnd::Done(text) => (RunEndReason::Done, text),
-        AgentEnd::Failed(reason) => (RunEndReason::Failed, reason),
-        AgentEnd::Halted(cause) => (RunEndReason::HaltedBudget, cause.to_string()),
-        AgentEnd::Interrupted => (RunEndReason::Interrupted, "interrupted".to_owned()),
     }
 }

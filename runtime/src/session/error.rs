@@ -62,6 +62,26 @@ pub enum SessionError {
     Bug(&'static str),
 }
 
+/// An error in one line, with everything behind it.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let reason = source.to_string();
+        if !text.ends_with(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
+        cause = source.source();
+    }
+    text
+}
+
+/// The JCS form of a document of ours.
+pub(super) fn canonical(document: &serde_json::Value) -> Result<Vec<u8>, SessionError> {
+    countersign_identity::jcs::canonicalize(document).map_err(|_| SessionError::Bug("a document has no JCS form"))
+}
+
 fn too_wide(findings: &[TooWide]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

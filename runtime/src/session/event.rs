@@ -1,6 +1,7 @@
 //! What a run tells its front end while it goes on. Everything here is in the ledger as well; this is for watching.
 
-use countersign_schemas::body::{AdviceRelation, FinishOutcome, Outcome, RunEndReason};
+use countersign_schemas::body::{AdviceRelation, FinishOutcome, Outcome, RunEndReason, Tokens};
+use countersign_schemas::number::Count;
 use serde_json::{Value, json};
 
 /// What became of a request.
@@ -52,6 +53,40 @@ pub enum Event {
         agent: String,
         /// Its words.
         text: String,
+    },
+    /// A piece of what a model says, as it comes in; [`Event::Said`] has the whole.
+    Piece {
+        /// The agent or advisor.
+        agent: String,
+        /// The piece.
+        text: String,
+    },
+    /// An attempt to have an answer failed and another follows: pieces that were shown count for nothing.
+    Retried {
+        /// The agent or advisor.
+        agent: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A model answered, and this is what it used.
+    Spent {
+        /// The agent or advisor.
+        agent: String,
+        /// Whether it spoke as an advisor.
+        is_advisor: bool,
+        /// `provider/name`.
+        model: String,
+        /// What it used.
+        tokens: Tokens,
+        /// What that costs, in micro-USD; nothing where no price is known.
+        cost_micro_usd: Option<Count>,
+    },
+    /// The lead has ended its turn, and a person may say what is next.
+    TurnEnded {
+        /// How.
+        reason: RunEndReason,
+        /// Its last words, or what went wrong.
+        result: String,
     },
     /// A request was decided.
     Decided {
@@ -108,6 +143,21 @@ impl Event {
                 json!({ "event": "agent.started", "agent": agent, "did": did, "parent": parent })
             }
             Self::Said { agent, text } => json!({ "event": "said", "agent": agent, "text": text }),
+            Self::Piece { agent, text } => json!({ "event": "piece", "agent": agent, "text": text }),
+            Self::Retried { agent, reason } => json!({ "event": "retried", "agent": agent, "reason": reason }),
+            Self::Spent {
+                agent,
+                is_advisor,
+                model,
+                tokens,
+                cost_micro_usd,
+            } => json!({
+                "event": "spent", "agent": agent, "advisor": is_advisor, "model": model,
+                "tokens": tokens_json(tokens), "cost_micro_usd": cost_micro_usd.map(Count::get),
+            }),
+            Self::TurnEnded { reason, result } => {
+                json!({ "event": "turn.ended", "reason": reason.as_str(), "result": result })
+            }
             Self::Decided {
                 agent,
                 tool,
@@ -136,6 +186,13 @@ impl Event {
         value["schema"] = "countersign.event/v1".into();
         value
     }
+}
+
+fn tokens_json(tokens: &Tokens) -> Value {
+    json!({
+        "input": tokens.input.get(), "output": tokens.output.get(),
+        "cache_write": tokens.cache_write.get(), "cache_read": tokens.cache_read.get(),
+    })
 }
 
 /// Watches a run.

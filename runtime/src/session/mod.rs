@@ -5,16 +5,21 @@
 
 mod act;
 mod agent;
+mod background;
+mod batch;
 mod build;
 mod consult;
+mod conversation;
 mod delegate;
 mod ending;
 mod error;
 mod event;
 mod kind;
+mod outcome;
 mod root;
 mod start;
 mod think;
+mod turns;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,30 +28,72 @@ use std::sync::Arc;
 use countersign_identity::did::ShortDid;
 use countersign_schemas::body::RunEndReason;
 use countersign_schemas::number::Seq;
+use tokio::sync::Mutex;
 
+use self::outcome::Outcomes;
 use crate::gate::Gate;
 use crate::model::Model;
+use crate::model::prices::PriceTable;
+use crate::prompt::History;
 use crate::recorder::{Instance, Recorder};
-use crate::tool::{Cancel, ReadLog, Toolbox};
+use crate::redact::Redactor;
+use crate::tool::{Cancel, Jobs, Person, ReadLog, Shell, Toolbox};
 
 pub(crate) use build::runtime as runtime_build;
 pub(crate) use error::HOST_CREDENTIAL;
 pub use error::SessionError;
 pub use event::{Event, Observer, Ruled};
 pub use kind::AgentKind;
+pub(crate) use start::LEAD_NAME;
 pub use start::{ApproverKey, Plan};
+pub use turns::{Instructor, TurnEnd};
+
+/// The models of a run.
+#[derive(Clone)]
+pub struct Models {
+    /// What the agents think with.
+    pub agents: Arc<dyn Model>,
+    /// What the advisor thinks with.
+    pub advisor: Arc<dyn Model>,
+    /// The model that the agents' provider is to let them consult on its own side, in place of our advisor.
+    pub provider_advisor: Option<String>,
+}
+
+impl Models {
+    /// One model for agents and advisor.
+    #[must_use]
+    pub fn same(model: Arc<dyn Model>) -> Self {
+        Self {
+            agents: Arc::clone(&model),
+            advisor: model,
+            provider_advisor: None,
+        }
+    }
+}
 
 /// Everything the agents of a run share.
 struct Session {
     recorder: Arc<Recorder>,
+    outcomes: Outcomes,
     gate: Gate,
-    model: Arc<dyn Model>,
+    models: Models,
+    prices: PriceTable,
     toolbox: Toolbox,
+    shell: Shell,
+    jobs: Arc<Jobs>,
     reads: Arc<ReadLog>,
+    person: Arc<dyn Person>,
+    redactor: Redactor,
     cancel: Cancel,
     observer: Arc<dyn Observer>,
+    instructor: Option<Arc<dyn Instructor>>,
     advisor: Instance,
+    /// Held while the advisor is asked.
+    advisor_turn: Mutex<()>,
+    /// Held by a child that changes files in a folder which it shares with others.
+    shared_folder: Mutex<()>,
     principal: ShortDid,
+    history: History,
     run: Seq,
 }
 
@@ -93,12 +140,18 @@ pub async fn run(plan: Plan) -> Result<RunReport, SessionError> {
         did: lead.instance.did().short().to_owned(),
         parent: None,
     });
-    let end = session.work(&mut lead).await?;
+    let end = session.take_turns(&mut lead).await?;
+    session.end_background(&mut lead).await?;
     session.finish(lead, end, ledger).await
 }
 
 impl Session {
     fn tell(&self, event: Event) {
         self.observer.observe(&event);
+    }
+
+    /// `text` without the secrets that are recognised in it.
+    fn clean(&self, text: &str) -> String {
+        self.redactor.redact(text).into_owned()
     }
 }

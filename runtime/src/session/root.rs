@@ -6,7 +6,7 @@ use std::path::Path;
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::GrantCredential;
 use countersign_identity::did::{PeerDid, ShortDid};
-use countersign_identity::grant::{AbsolutePath, Budget, Grant, Lineage, PolicyTerms, Purpose};
+use countersign_identity::grant::{AbsolutePath, Budget, Grant, HostScope, Lineage, PolicyTerms, Purpose};
 use countersign_identity::instant::{self, Window};
 use countersign_schemas::body::{Effects, PolicyLayer};
 use countersign_schemas::digest::LedgerId;
@@ -72,19 +72,26 @@ pub(super) fn layer_of_policy_file(given: Option<&GivenGrant>) -> PolicyLayer {
 pub(super) fn root_grant(
     given: Option<&GivenGrant>,
     workspace: &Path,
+    hosts: &BTreeSet<HostScope>,
     principal: &ShortDid,
     ledger: LedgerId,
 ) -> Result<Grant, SessionError> {
     let workspace = workspace.to_str().and_then(|path| AbsolutePath::new(path).ok());
     let workspace = workspace.ok_or(SessionError::Bug("the workspace is no absolute path of a grant"))?;
     let Some(given) = given else {
-        return Ok(default_grant(workspace, principal.clone(), ledger));
+        return Ok(default_grant(workspace, hosts.clone(), principal.clone(), ledger));
     };
     let parent = given.grant();
     let digest = given.credential.digest();
     let grant = Grant {
         paths: BTreeSet::from([workspace.clone()]),
         workspace,
+        // `--host` asks for no more than the grant names.
+        hosts: if hosts.is_empty() {
+            parent.hosts.clone()
+        } else {
+            hosts.clone()
+        },
         depth: parent.depth.saturating_sub(1),
         ledger: LedgerBinding::Id(ledger),
         lineage: Lineage::Child {
@@ -97,7 +104,7 @@ pub(super) fn root_grant(
     Ok(grant)
 }
 
-fn default_grant(workspace: AbsolutePath, principal: ShortDid, ledger: LedgerId) -> Grant {
+fn default_grant(workspace: AbsolutePath, hosts: BTreeSet<HostScope>, principal: ShortDid, ledger: LedgerId) -> Grant {
     Grant {
         tools: BUILTIN.iter().filter_map(|spec| Name::new(spec.name).ok()).collect(),
         effects: BUILTIN
@@ -105,7 +112,7 @@ fn default_grant(workspace: AbsolutePath, principal: ShortDid, ledger: LedgerId)
             .fold(Effects::default(), |all, spec| all.union(spec.effects)),
         paths: BTreeSet::from([workspace.clone()]),
         workspace,
-        hosts: BTreeSet::new(),
+        hosts,
         budget: DEFAULT_BUDGET,
         depth: DEFAULT_DEPTH,
         may_delegate: true,

@@ -1,11 +1,12 @@
 //! The beginning of a run: ledger, policies, and everybody who takes part, each introduced with a credential.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_identity::credential::{ApproverCredential, InstanceClaims, InstanceCredential, InstanceRole};
 use countersign_identity::did::{PeerDid, ShortDid};
-use countersign_identity::grant::Lineage;
+use countersign_identity::grant::{HostScope, Lineage};
 use countersign_identity::instant::Window;
 use countersign_identity::keys::{HybridSecret, Seed32};
 use countersign_schemas::body::{
@@ -16,20 +17,26 @@ use countersign_schemas::list::{Bytes, Doc};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::text::{Did, Name};
 use countersign_verifier::policy;
+use tokio::sync::Mutex;
 
-use super::agent::{Advice, Agent};
+use super::agent::{Advice, Agent, offered};
+use super::background::Background;
 use super::consult::ADVISOR_NAME;
-use super::kind::LEAD_PROMPT;
+use super::conversation::Conversation;
+use super::delegate::{facts, may_consult};
+use super::outcome::Outcomes;
 use super::root::{GivenGrant, check_window, layer_of_policy_file, root_grant, run_window};
-use super::{HOST_CREDENTIAL, Observer, Session, SessionError, build};
+use super::{HOST_CREDENTIAL, Instructor, Models, Observer, Session, SessionError, build};
 use crate::clock::Clock;
 use crate::gate::{Approver, Enrolled, Gate, Manner, Surroundings};
-use crate::model::{Message, Model};
+use crate::model::prices::PriceTable;
+use crate::prompt::{History, Prompt};
 use crate::recorder::{Authority, Newborn, Payload, Recorder};
-use crate::tool::{BUILTIN, Cancel, ReadLog, Shell, Toolbox};
+use crate::redact::Redactor;
+use crate::tool::{BUILTIN, Cancel, Jobs, Person, ReadLog, Shell, Toolbox};
 
 /// What the lead agent is called in ledgers and scripts.
-const LEAD_NAME: &str = "lead";
+pub(crate) const LEAD_NAME: &str = "lead";
 /// The Cedar language version of every policy.
 const POLICY_LANGUAGE: &str = "cedar-4";
 
@@ -55,8 +62,14 @@ pub struct Plan {
     pub ledger: PathBuf,
     /// Further files of this run that no agent may touch: keys, policies.
     pub own: Vec<PathBuf>,
-    /// What the agents think with.
-    pub model: Arc<dyn Model>,
+    /// What the agents and their advisor think with.
+    pub models: Models,
+    /// What the models cost.
+    pub prices: PriceTable,
+    /// Hosts that agents may fetch from, unless a grant says it.
+    pub hosts: BTreeSet<HostScope>,
+    /// Whether the lead only coordinates, and leaves every change to others.
+    pub coordinates: bool,
     /// Text of the `--policy` file.
     pub policy: Option<String>,
     /// Bytes of the `--grant` file.
@@ -71,6 +84,12 @@ pub struct Plan {
     pub cancel: Cancel,
     /// Watches the run.
     pub observer: Arc<dyn Observer>,
+    /// Can be asked, and is shown the agents' lists.
+    pub person: Arc<dyn Person>,
+    /// Says what is next once the task is done; without one the run ends then.
+    pub instructor: Option<Arc<dyn Instructor>>,
+    /// Finds the secrets that go into no model, event or payload.
+    pub redactor: Redactor,
 }
 
 impl Session {
@@ -99,13 +118,14 @@ impl Session {
         if let Some(key) = &plan.approver {
             check_approver(&key.credential, &principal, now)?;
         }
-        check_covers(given.as_ref(), &workspace, principal.short_did())?;
+        check_covers(given.as_ref(), &workspace, &plan.hosts, principal.short_did())?;
 
         let recorder = Arc::new(Recorder::create(&plan.ledger, &plan.authority, window, build::digest()).await?);
         let entrance = Entrance {
             recorder: &recorder,
             authority: &plan.authority,
-            model: &*plan.model,
+            models: &plan.models,
+            prices: plan.prices.digest(),
             window,
         };
         entrance.adopt(PolicyLayer::Builtin, policy::BUILTIN_LAYER0)?;
@@ -115,42 +135,70 @@ impl Session {
         let approver = plan.approver.map(|key| entrance.introduce_approver(key)).transpose()?;
         let advisor = Newborn::generate()?;
         let (advisor, _) = entrance.introduce(advisor, ADVISOR_NAME, InstanceRole::Advisor, None)?;
+        let task = plan.redactor.redact(&plan.task).into_owned();
         let parent_grant = given.as_ref().map(|given| entrance.issue(given)).transpose()?;
-        let grant = root_grant(given.as_ref(), &workspace, principal.short_did(), recorder.ledger())?;
+        let grant = root_grant(
+            given.as_ref(),
+            &workspace,
+            &plan.hosts,
+            principal.short_did(),
+            recorder.ledger(),
+        )?;
         let role = InstanceRole::Agent(Box::new(grant.clone()));
         let (instance, credential) = entrance.introduce(Newborn::generate()?, LEAD_NAME, role, parent_grant)?;
-        let run = entrance
-            .start_run(&plan.task, instance.seq(), plan.mode, &plan.policy)
-            .await?;
+        let history = history_of(&workspace);
+        let facts = facts(&grant, history.clone(), now);
+        let prompt = if plan.coordinates {
+            Prompt::coordinator(&facts)
+        } else {
+            Prompt::lead(plan.mode, &facts)
+        };
+        let config = entrance.config(prompt.static_text(), plan.policy.as_deref());
+        let run = entrance.start_run(&task, instance.seq(), plan.mode, config).await?;
 
         let root = match grant.lineage {
             Lineage::Root => credential,
             Lineage::Child { root, .. } => root,
         };
+        let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));
+        let session = Self {
+            gate: Gate::new(Arc::clone(&recorder), surroundings, approver),
+            outcomes: Outcomes(Arc::clone(&recorder)),
+            recorder,
+            models: plan.models,
+            prices: plan.prices,
+            toolbox: Toolbox::new(shell.clone()),
+            shell,
+            jobs: Arc::new(Jobs::default()),
+            reads: Arc::new(ReadLog::default()),
+            person: plan.person,
+            redactor: plan.redactor,
+            cancel: plan.cancel,
+            observer: plan.observer,
+            instructor: plan.instructor,
+            advisor,
+            advisor_turn: Mutex::new(()),
+            shared_folder: Mutex::new(()),
+            principal: principal.short_did().clone(),
+            history,
+            run,
+        };
+        let consulted = session
+            .models
+            .provider_advisor
+            .as_deref()
+            .filter(|_| may_consult(&grant));
         let lead = Agent {
             instance,
             name: Name::new(LEAD_NAME)?,
+            conversation: Conversation::new(prompt, offered(&grant), task).with_provider_advisor(consulted),
             grant,
             window,
             credential,
             root,
-            system: LEAD_PROMPT,
-            messages: vec![Message::User { text: plan.task }],
-            asked: None,
             advice: Advice::default(),
-        };
-        let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));
-        let session = Self {
-            gate: Gate::new(Arc::clone(&recorder), surroundings, approver, plan.cancel.clone()),
-            recorder,
-            model: plan.model,
-            toolbox: Toolbox::new(shell),
-            reads: Arc::new(ReadLog::default()),
-            cancel: plan.cancel,
-            observer: plan.observer,
-            advisor,
-            principal: principal.short_did().clone(),
-            run,
+            background: Background::default(),
+            children: 0,
         };
         Ok((session, lead))
     }
@@ -167,8 +215,22 @@ fn check_policy(layer: PolicyLayer, text: &str) -> Result<(), SessionError> {
 }
 
 /// A grant that does not cover the folder must be told before a ledger exists; any ledger's id serves to find out.
-fn check_covers(given: Option<&GivenGrant>, workspace: &Path, principal: &ShortDid) -> Result<(), SessionError> {
-    root_grant(given, workspace, principal, LedgerId::from_bytes([0; 32])).map(drop)
+fn check_covers(
+    given: Option<&GivenGrant>,
+    workspace: &Path,
+    hosts: &BTreeSet<HostScope>,
+    principal: &ShortDid,
+) -> Result<(), SessionError> {
+    root_grant(given, workspace, hosts, principal, LedgerId::from_bytes([0; 32])).map(drop)
+}
+
+/// What keeps the history of the folder a run works in.
+fn history_of(workspace: &Path) -> History {
+    if workspace.join(".git").exists() {
+        History::Repository
+    } else {
+        History::None
+    }
 }
 
 fn within(first: Window, second: Window) -> Result<Window, SessionError> {
@@ -189,7 +251,8 @@ fn check_approver(credential: &[u8], principal: &PeerDid, now: Millis) -> Result
 struct Entrance<'a> {
     recorder: &'a Recorder,
     authority: &'a Authority,
-    model: &'a dyn Model,
+    models: &'a Models,
+    prices: Digest,
     window: Window,
 }
 
@@ -235,10 +298,9 @@ impl Entrance<'_> {
         claimed: InstanceRole,
         parent_grant: Option<Seq>,
     ) -> Result<(crate::recorder::Instance, Digest), SessionError> {
-        let role = if matches!(claimed, InstanceRole::Advisor) {
-            Role::Advisor
-        } else {
-            Role::Agent
+        let (role, model) = match claimed {
+            InstanceRole::Advisor => (Role::Advisor, &self.models.advisor),
+            _ => (Role::Agent, &self.models.agents),
         };
         let claims = InstanceClaims {
             window: self.window,
@@ -247,7 +309,7 @@ impl Entrance<'_> {
             name: Name::new(name)?,
             operator: self.authority.principal().short_did().clone(),
             runtime: build::runtime()?,
-            model: Some(self.model.name().clone()),
+            model: Some(model.name().clone()),
             ledger: countersign_identity::binding::LedgerBinding::Id(self.recorder.ledger()),
         };
         let credential = InstanceCredential::issue(&claims, self.authority.host(), self.authority.host_did())?;
@@ -284,13 +346,7 @@ impl Entrance<'_> {
         Ok(self.recorder.enter_own(body.into(), Vec::new())?.in_order())
     }
 
-    async fn start_run(
-        &self,
-        task: &str,
-        lead: Seq,
-        mode: RunMode,
-        policy: &Option<String>,
-    ) -> Result<Seq, SessionError> {
+    async fn start_run(&self, task: &str, lead: Seq, mode: RunMode, config: Digest) -> Result<Seq, SessionError> {
         let task = Payload::content(task.as_bytes())?;
         let mut run_id = [0; 16];
         run_id.copy_from_slice(&Seed32::generate()?.expose()[..16]);
@@ -300,21 +356,26 @@ impl Entrance<'_> {
             asked_by: Some(Did::new(self.authority.principal().short())?),
             root_grant: lead,
             mode,
-            config: self.config(policy.as_deref()),
+            config,
             clock: ClockState::Unknown,
         };
         Ok(self.recorder.enter_own(body.into(), vec![task])?.durable().await?)
     }
 
     /// Digest of what two runs would have to share to be called alike: model, prompts, tools, policy.
-    fn config(&self, policy: Option<&str>) -> Digest {
+    fn config(&self, prompt: &str, policy: Option<&str>) -> Digest {
         let toolset = crate::tool::toolset_digest(BUILTIN);
         let policy = policy.map_or_else(String::new, |text| Digest::sha256(text.as_bytes()).to_string());
-        let prompt = Digest::sha256(LEAD_PROMPT.as_bytes());
+        let prompt = Digest::sha256(prompt.as_bytes());
+        let Models { agents, advisor, .. } = self.models;
         let text = format!(
-            "countersign/1 configuration\nmodel {}/{}\nprompt {prompt}\ntools {toolset}\npolicy {policy}\n",
-            self.model.provider(),
-            self.model.name(),
+            "countersign/1 configuration\nmodel {}/{}\nadvisor {}/{}\nprompt {prompt}\ntools {toolset}\n\
+             prices {}\npolicy {policy}\n",
+            agents.provider(),
+            agents.name(),
+            advisor.provider(),
+            advisor.name(),
+            self.prices,
         );
         Digest::sha256(text.as_bytes())
     }

@@ -22,7 +22,7 @@ const BUILTIN: &[u8] = include_bytes!("prices.json");
 const TOKENS_PER_PRICE: u128 = 1_000_000;
 
 /// The prices of models, `countersign.prices/v1`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PriceTable {
     version: String,
     digest: Digest,
@@ -30,7 +30,7 @@ pub struct PriceTable {
 }
 
 /// What one model costs at the providers that offer it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     providers: Vec<Name>,
     model: Covered,
@@ -39,7 +39,7 @@ struct Entry {
 }
 
 /// The models an entry speaks about.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Covered {
     /// `*`: whatever these providers offer.
     All,
@@ -48,7 +48,7 @@ enum Covered {
 }
 
 /// Micro-USD per million tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rates {
     input: Count,
     output: Count,
@@ -57,7 +57,7 @@ struct Rates {
 }
 
 /// What every token of a call costs whose prompt is longer than `above_tokens`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct LongPrompt {
     above_tokens: Count,
     rates: Rates,
