@@ -5,7 +5,9 @@
 
 mod bad_input;
 mod bits;
+mod chat;
 mod cli;
+mod concurrency;
 mod crash;
 mod cuts;
 mod demo;

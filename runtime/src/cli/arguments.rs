@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Let an agent work on a task in a folder
     Run(RunArguments),
+    /// Work with an agent in a conversation
+    Chat(ChatArguments),
     /// Bound what this host's runs may do, signed by the principal
     #[command(subcommand)]
     Grant(GrantCommand),
@@ -71,9 +73,32 @@ pub(crate) struct RunArguments {
     /// What the lead agent is to do
     #[arg(value_name = "TASK")]
     pub(crate) task: String,
-    /// Model to use; in this release `scripted:FILE`
-    #[arg(long, value_name = "MODEL", env = "COUNTERSIGN_MODEL")]
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArguments {
+    /// What the lead agent is to do first; without it, you are asked
+    #[arg(value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+}
+
+/// What every front end of a session takes.
+#[derive(Debug, Args)]
+pub(crate) struct SessionArguments {
+    /// Model to use: `anthropic/NAME`, `openai/NAME`, `openai-chat/NAME`, `http://HOST:PORT/v1#NAME`, or `scripted:FILE`
+    #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
+    /// Model of the advisor, written as --model, or `provider:NAME` for the advisor tool of the model's own provider;
+    /// without it, the same model
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) advisor: Option<String>,
     /// Cedar policies for this run
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
@@ -89,9 +114,15 @@ pub(crate) struct RunArguments {
     /// Folder to work in
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Print events as JSON lines
+    /// A host that agents may fetch pages from, with all names below it; may be given several times
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Have the lead coordinate subagents and leave every change to them
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) coordinator: bool,
+    /// Price table to count costs by, in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
     /// Never ask anything: what would be asked is denied
     #[arg(long)]
     pub(crate) no_input: bool,

@@ -1,5 +1,6 @@
 //! `countersign demo`: a whole story without key or network, ending with its own proof.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,13 +14,16 @@ use super::arguments::DemoArguments;
 use super::exit::{Exit, Failure};
 use super::household::Household;
 use super::init::write_text;
-use super::run::{block_on, failure};
+use super::session::{block_on, failure};
 use super::watch::{Show, Watcher};
 use crate::clock::Clock;
 use crate::gate::Manner;
+use crate::model::prices::PriceTable;
 use crate::model::{Script, ScriptedModel};
 use crate::recorder::Authority;
-use crate::session::{self, ApproverKey, Plan};
+use crate::redact::Redactor;
+use crate::session::{self, ApproverKey, Models, Plan};
+use crate::tool::Nobody;
 
 /// Plays the story, verifies what it leaves, and prints who allowed what.
 pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
@@ -52,7 +56,10 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
             dir: project,
             ledger: ledger.clone(),
             own: vec![anchor.clone()],
-            model: Arc::new(ScriptedModel::new(script)),
+            models: Models::same(Arc::new(ScriptedModel::new(script))),
+            prices: PriceTable::builtin().clone(),
+            hosts: BTreeSet::new(),
+            coordinates: false,
             policy: Some(DEMO_POLICY.to_owned()),
             grant: None,
             authority,
@@ -64,10 +71,13 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
             }),
             mode: RunMode::Headless,
             cancel,
-            observer: Arc::new(Watcher::new(show)),
+            observer: Arc::new(Watcher::new(show, Arc::default())),
+            person: Arc::new(Nobody),
+            instructor: None,
+            redactor: Redactor::standard(),
         })
     };
-    let report = block_on(|cancel| async move { Ok::<_, Failure>(session::run(plan(cancel)?).await) })??;
+    let report = block_on(|cancel, _| async move { Ok::<_, Failure>(session::run(plan(cancel)?).await) })??;
     let report = report.map_err(|error| failure(&error, &dir.join("ledger.db"), None))?;
     let ended = Exit::of_run(report.reason);
     let verified = prove(dir, arguments.json)?;

@@ -73,6 +73,21 @@ fn log(arguments: LedgerArguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// The last `count` entries of the ledger at `path`, each in a line.
+pub(super) fn tail(path: &std::path::Path, count: usize) -> Result<Vec<String>, Failure> {
+    let (_, reader) = open(Some(path.to_owned()))?;
+    let mut names = Names::default();
+    let mut lines = std::collections::VecDeque::with_capacity(count + 1);
+    for stored in reader.entries().filter_map(Result::ok) {
+        let line = Decoded::read(&stored, &mut names).map_or_else(|problem| problem, |entry| entry.to_line());
+        lines.push_back(line);
+        if lines.len() > count {
+            lines.pop_front();
+        }
+    }
+    Ok(lines.into())
+}
+
 fn show(seq: u64, arguments: LedgerArguments) -> Result<Exit, Failure> {
     let (path, reader) = open(arguments.ledger)?;
     let failed = |problem: String| Failure::new(Exit::Failed, format!("{}: {problem}", path.display()));

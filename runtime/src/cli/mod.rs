@@ -3,15 +3,21 @@
 #![expect(clippy::print_stderr, reason = "this is the one place that talks to a person")]
 
 mod arguments;
+mod chat;
+mod console;
 mod demo;
 mod exit;
 mod grant;
 mod household;
 mod init;
+mod interrupt;
 mod keys;
 mod ledger;
+mod models;
 mod prompt;
 mod run;
+mod scene;
+mod session;
 mod tools;
 mod watch;
 
@@ -68,6 +74,7 @@ fn dispatch(command: Command) -> Result<End, Failure> {
         Command::Demo(arguments) => demo::run(&arguments).map(End::Exit),
         Command::Init(arguments) => init::run(&arguments).map(End::Exit),
         Command::Run(arguments) => run::run(arguments).map(End::Exit),
+        Command::Chat(arguments) => chat::run(arguments).map(End::Exit),
         Command::Grant(command) => grant::run(command).map(End::Exit),
         Command::Ledger(command) => ledger::run(command).map(End::Exit),
         Command::Tools(arguments) => tools::run(&arguments).map(End::Exit),

@@ -1,15 +1,29 @@
-//! Asks a person at the terminal whether an action may happen.
+//! The person at the terminal: is asked whether an action may happen, and what an agent wants to know.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
 
 use countersign_verifier::visible::visible;
 use rustix::termios::{QueueSelector, tcflush};
 
+use super::keys::Input;
 use crate::gate::Prompt;
-use crate::tool::BoxFuture;
+use crate::tool::{BoxFuture, Nobody, Person};
+
+/// Whoever puts a question holds this until it is answered: agents work side by side, and there is one terminal.
+static QUESTION: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// The terminal on stdin and stderr.
 pub(crate) struct Terminal;
+
+/// The person at this terminal, or nobody.
+pub(crate) fn person(input: Input) -> Arc<dyn Person> {
+    if input.is_possible() {
+        Arc::new(Terminal)
+    } else {
+        Arc::new(Nobody)
+    }
+}
 
 impl Terminal {
     /// Whether somebody can be asked here at all.
@@ -22,6 +36,7 @@ impl Prompt for Terminal {
     fn ask<'a>(&'a self, text: &'a [u8]) -> BoxFuture<'a, Option<bool>> {
         let shown = shown_exactly(text);
         Box::pin(async move {
+            let _alone = QUESTION.lock().await;
             // Reading a line blocks for as long as the person thinks.
             tokio::task::spawn_blocking(move || question(&shown))
                 .await
@@ -29,6 +44,31 @@ impl Prompt for Terminal {
                 .flatten()
         })
     }
+}
+
+impl Person for Terminal {
+    fn ask<'a>(&'a self, agent: &'a str, question: &'a str) -> BoxFuture<'a, Option<String>> {
+        let shown = format!("\n--- {agent} asks ---\n{}\n> ", shown_exactly(question.as_bytes()));
+        Box::pin(async move {
+            let _alone = QUESTION.lock().await;
+            tokio::task::spawn_blocking(move || answer(&shown)).await.ok().flatten()
+        })
+    }
+
+    fn show_list<'a>(&'a self, agent: &'a str, items: &'a str) {
+        let _ = writeln!(io::stderr(), "{agent:<9} is at:\n{}", shown_exactly(items.as_bytes()));
+    }
+}
+
+/// One line of text; nothing at the end of input.
+fn answer(shown: &str) -> Option<String> {
+    let mut out = io::stderr();
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    write!(out, "{shown}").ok()?;
+    out.flush().ok()?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line).ok()?;
+    (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn question(shown: &str) -> Option<bool> {

@@ -1,12 +1,13 @@
 //! Shows a run while it goes on: lines for a person on stderr, or JSON lines on stdout.
 
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_schemas::body::FinishOutcome;
 use countersign_verifier::visible::visible;
 
-use crate::session::{Event, Observer, Ruled};
+use super::scene::Scene;
+use crate::session::{Event, LEAD_NAME, Observer, Ruled};
 
 /// The most of a model's words that a line shows; the ledger has them all.
 const TEXT_CHARS_MAX: usize = 400;
@@ -24,17 +25,19 @@ pub(crate) enum Show {
 /// Writes every event as it comes.
 pub(crate) struct Watcher {
     show: Show,
+    scene: Arc<Scene>,
     out: Mutex<Box<dyn Write + Send>>,
 }
 
 impl Watcher {
-    pub(crate) fn new(show: Show) -> Self {
+    pub(crate) fn new(show: Show, scene: Arc<Scene>) -> Self {
         let out: Box<dyn Write + Send> = match show {
             Show::Text => Box::new(io::stderr()),
             Show::Json => Box::new(io::stdout()),
         };
         Self {
             show,
+            scene,
             out: Mutex::new(out),
         }
     }
@@ -42,6 +45,7 @@ impl Watcher {
 
 impl Observer for Watcher {
     fn observe(&self, event: &Event) {
+        self.scene.observe(event);
         let line = match self.show {
             Show::Json => Some(event.to_json().to_string()),
             Show::Text => text(event),
@@ -49,6 +53,54 @@ impl Observer for Watcher {
         if let (Some(line), Ok(mut out)) = (line, self.out.lock()) {
             // A front end that went away must not stop the run: the ledger has it all.
             let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        }
+    }
+}
+
+/// Shows a run as a conversation: the lead's words as they come in, on stdout; all else in lines, on stderr.
+pub(crate) struct Conversation {
+    scene: Arc<Scene>,
+    /// Whether the lead is in the middle of a line.
+    is_mid_line: Mutex<bool>,
+}
+
+impl Conversation {
+    pub(crate) fn new(scene: Arc<Scene>) -> Self {
+        Self {
+            scene,
+            is_mid_line: Mutex::new(false),
+        }
+    }
+
+    /// Shows `text` behind what the lead has said of its line.
+    fn go_on(&self, text: &str) {
+        let mut is_mid_line = self.is_mid_line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = io::stdout().lock();
+        let lines: Vec<String> = text.split('\n').map(|line| visible(line, usize::MAX)).collect();
+        let _ = write!(out, "{}", lines.join("\n")).and_then(|()| out.flush());
+        *is_mid_line = !text.ends_with('\n');
+    }
+
+    fn end_line(&self) {
+        let mut is_mid_line = self.is_mid_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *is_mid_line) {
+            let _ = writeln!(io::stdout());
+        }
+    }
+}
+
+impl Observer for Conversation {
+    fn observe(&self, event: &Event) {
+        self.scene.observe(event);
+        match event {
+            Event::Piece { agent, text } if agent == LEAD_NAME => self.go_on(text),
+            Event::Said { agent, .. } if agent == LEAD_NAME => self.end_line(),
+            _ => {
+                if let Some(line) = text(event) {
+                    self.end_line();
+                    let _ = writeln!(io::stderr(), "{line}");
+                }
+            }
         }
     }
 }
@@ -68,6 +120,9 @@ fn text(event: &Event) -> Option<String> {
             did,
             parent: None,
         } => format!("{agent:<9} introduced as {}", shortened(did)),
+        // A person reads whole answers here; pieces are for a conversation.
+        Event::Piece { .. } | Event::Spent { .. } | Event::TurnEnded { .. } => return None,
+        Event::Retried { agent, reason } => format!("{agent:<9}   asked again: {}", visible(reason, TEXT_CHARS_MAX)),
         Event::Said { agent, text } => format!("{agent:<9} {}", indented(text)),
         Event::Decided {
             agent,

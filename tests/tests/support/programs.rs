@@ -65,6 +65,18 @@ impl Ran {
     }
 }
 
+impl Ran {
+    /// What a program that was started by other means left.
+    pub(crate) fn of(output: Output, command: &str) -> Checked<Self> {
+        Ok(Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+            command: command.to_owned(),
+        })
+    }
+}
+
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -79,13 +91,8 @@ impl fmt::Display for Ran {
 
 /// Runs `command` to its end.
 pub(crate) fn run(command: &mut Command) -> Checked<Ran> {
-    let Output { status, stdout, stderr } = command.output()?;
-    Ok(Ran {
-        code: status.code(),
-        stdout: String::from_utf8(stdout)?,
-        stderr: String::from_utf8(stderr)?,
-        command: format!("{command:?}"),
-    })
+    let output = command.output()?;
+    Ran::of(output, &format!("{command:?}"))
 }
 
 /// `verify` with `arguments`, run to its end.

@@ -1,0 +1,253 @@
+//! What `run` and `chat` share: from the command line to a plan, and from a plan to an exit code.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_identity::grant::HostScope;
+use countersign_schemas::body::RunMode;
+
+use super::arguments::SessionArguments;
+use super::exit::{Exit, Failure};
+use super::init::{create_private_folder, home};
+use super::interrupt::{Interrupts, Signals};
+use super::keys::{self, ApproverManner, Input};
+use super::models::{self, Chosen};
+use crate::home::Home;
+use crate::model::prices::PriceTable;
+use crate::recorder::{Authority, RecordError};
+use crate::redact::Redactor;
+use crate::session::{self, ApproverKey, HOST_CREDENTIAL, Instructor, Observer, Plan, RunReport, SessionError};
+use crate::tool::{Cancel, Person, cancellation};
+
+/// The longest policy or grant file that is read.
+const FILE_LEN_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything a session needs that does not depend on its front end.
+pub(crate) struct Outfit {
+    ledger: PathBuf,
+    /// The `--policy` file, for the words of an error.
+    policy_file: Option<PathBuf>,
+    /// Whether a person can be asked.
+    pub(crate) input: Input,
+    dir: PathBuf,
+    own: Vec<PathBuf>,
+    models: Chosen,
+    prices: PriceTable,
+    hosts: BTreeSet<HostScope>,
+    coordinates: bool,
+    policy: Option<String>,
+    grant: Option<Vec<u8>>,
+    authority: Authority,
+    approver: Option<ApproverKey>,
+    mode: RunMode,
+    redactor: Redactor,
+}
+
+/// What a front end adds.
+pub(crate) struct Front {
+    pub(crate) task: String,
+    pub(crate) cancel: Cancel,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) person: Arc<dyn Person>,
+    pub(crate) instructor: Option<Arc<dyn Instructor>>,
+}
+
+impl Outfit {
+    /// Opens what the arguments name. Nothing is written but, without `--ledger`, the folder for ledgers.
+    pub(crate) fn of(arguments: SessionArguments) -> Result<Self, Failure> {
+        let home = home()?;
+        let input = Input::of(arguments.no_input);
+        let authority = keys::authority(&home)?;
+        let models = models::choose(&home, &arguments)?;
+        let prices = models::prices(&home, &arguments)?;
+        let policy = arguments.policy.as_deref().map(read_text).transpose()?;
+        let grant = arguments.grant.as_deref().map(read_file).transpose()?;
+        let hosts = hosts(&arguments.hosts)?;
+        let own = own_places(&home, &arguments.policy, arguments.approve.as_deref());
+        let (approver, mode) = approver(arguments.approve.as_deref(), &home, input)?;
+        let ledger = match arguments.ledger {
+            Some(path) => path,
+            None => new_ledger(&home)?,
+        };
+        Ok(Self {
+            ledger,
+            policy_file: arguments.policy,
+            input,
+            dir: arguments.dir,
+            own,
+            models,
+            prices,
+            hosts,
+            coordinates: arguments.coordinator,
+            policy,
+            grant,
+            authority,
+            approver,
+            mode,
+            redactor: Redactor::of_process(),
+        })
+    }
+
+    /// The plan of a session with this front end. The models are opened, which may ask a server which it has.
+    pub(crate) async fn plan(self, front: Front) -> Result<Plan, Failure> {
+        let models = self.models.open(&self.redactor).await?;
+        Ok(Plan {
+            task: front.task,
+            dir: self.dir,
+            ledger: self.ledger,
+            own: self.own,
+            models,
+            prices: self.prices,
+            hosts: self.hosts,
+            coordinates: self.coordinates,
+            policy: self.policy,
+            grant: self.grant,
+            authority: self.authority,
+            approver: self.approver,
+            mode: self.mode,
+            cancel: front.cancel,
+            observer: front.observer,
+            person: front.person,
+            instructor: front.instructor,
+            redactor: self.redactor,
+        })
+    }
+
+    /// Plays the session with this front end to its end.
+    pub(crate) async fn play(self, front: Front) -> Result<RunReport, Failure> {
+        let (ledger, policy_file) = (self.ledger.clone(), self.policy_file.clone());
+        let plan = self.plan(front).await?;
+        let played = session::run(plan).await;
+        played.map_err(|error| failure(&error, &ledger, policy_file.as_deref()))
+    }
+}
+
+/// Runs a future on a small runtime. Ctrl-C and SIGTERM raise the cancellation, as [`Interrupts`] says.
+pub(crate) fn block_on<T, F: Future<Output = T>>(
+    make: impl FnOnce(Cancel, Arc<Interrupts>) -> F,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::caused(Exit::Environment, "threads", &error))?;
+    let (canceller, cancel) = cancellation();
+    let interrupts = Arc::new(Interrupts::new(canceller));
+    let played = runtime.block_on(async {
+        let signals = Signals::listen()?;
+        let heard = Arc::clone(&interrupts);
+        tokio::spawn(async move { signals.pass_to(&heard).await });
+        Ok(make(cancel, interrupts).await)
+    });
+    // A prompt that nobody answered may still wait for its line; everything that counts is done.
+    runtime.shutdown_background();
+    played
+}
+
+fn hosts(given: &[String]) -> Result<BTreeSet<HostScope>, Failure> {
+    let scope = |host: &String| {
+        HostScope::new(host.as_str()).map_err(|error| {
+            Failure::caused(Exit::Usage, format!("--host {host}"), &error)
+                .hint("write a host name in lower case, an IPv4 address, or * for every host")
+        })
+    };
+    given.iter().map(scope).collect()
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(read_file(path)?).map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
+}
+
+/// Reads a whole small file. A folder, a device or something huge is refused.
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: io::Error| Failure::caused(Exit::Environment, path.display(), &error);
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Failure::new(
+            Exit::Environment,
+            format!("{}: not a file", path.display()),
+        ));
+    }
+    if metadata.len() > FILE_LEN_BYTES_MAX {
+        let problem = format!("{}: larger than {FILE_LEN_BYTES_MAX} bytes", path.display());
+        return Err(Failure::new(Exit::Environment, problem));
+    }
+    fs::read(path).map_err(failed)
+}
+
+fn approver(choice: Option<&str>, home: &Home, input: Input) -> Result<(Option<ApproverKey>, RunMode), Failure> {
+    let unattended = |path: &str| {
+        let key = keys::approver(Path::new(path), ApproverManner::Unattended, input)?;
+        Ok((Some(key), RunMode::Headless))
+    };
+    match choice {
+        Some("never") => Ok((None, RunMode::Headless)),
+        Some(path) if path != "ask" => unattended(path),
+        _ if input.is_possible() => {
+            let key = keys::approver(&home.approver_key(), ApproverManner::Terminal, input)?;
+            Ok((Some(key), RunMode::Interactive))
+        }
+        Some(_) => Err(Failure::new(Exit::Usage, "--approve ask needs a terminal")
+            .hint("use --approve never, or --approve KEYFILE")),
+        None => Ok((None, RunMode::Headless)),
+    }
+}
+
+/// A place in the home for a ledger that was given none; its name sorts by time.
+fn new_ledger(home: &Home) -> Result<PathBuf, Failure> {
+    let folder = home.ledgers();
+    create_private_folder(folder)?;
+    let now = crate::clock::Clock::default().read().at;
+    Ok(folder.join(format!("{now}-{}.db", std::process::id())))
+}
+
+/// What no agent of this run may touch, besides the ledger itself.
+fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> Vec<PathBuf> {
+    let key_file = approve
+        .filter(|word| !["ask", "never"].contains(word))
+        .map(PathBuf::from);
+    [
+        Some(home.config().to_owned()),
+        Some(home.ledgers().to_owned()),
+        policy.clone(),
+        key_file,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What a person is told when a run could not begin or go on.
+pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>) -> Failure {
+    let exit = match error {
+        SessionError::Bug(_) | SessionError::Record(RecordError::Unlawful { .. } | RecordError::Field(_)) => Exit::Bug,
+        _ => Exit::Environment,
+    };
+    match (error, policy) {
+        (SessionError::Policy(_) | SessionError::EmptyPolicy, Some(path)) => {
+            Failure::caused(exit, path.display(), error)
+                .hint("nothing was run; correct the file, or leave --policy out")
+        }
+        (
+            SessionError::OutOfWindow {
+                what: HOST_CREDENTIAL, ..
+            },
+            _,
+        ) => Failure::caused(exit, "the run could not begin", error)
+            .hint("`countersign init --renew-host` signs a new one"),
+        (SessionError::Record(RecordError::Store(_)), _) => {
+            Failure::caused(exit, "no ledger, so no run", error).hint("name another place with --ledger")
+        }
+        _ if ledger.symlink_metadata().is_err() => Failure::caused(exit, "the run could not begin", error),
+        _ => {
+            let hint = format!(
+                "what happened until then is in {}; `verify` will call it incomplete",
+                ledger.display()
+            );
+            Failure::caused(exit, "the run stopped", error).hint(hint)
+        }
+    }
+}
