@@ -147,8 +147,9 @@ impl History {
             Self::None => "History: the folder is no git repository; what is overwritten is gone.".to_owned(),
             Self::Repository => "History: the folder is in a git repository.".to_owned(),
             Self::WorkTree { branch } => format!(
-                "History: the folder is a git work tree of your own, on branch {}. What stands in it when you report is \
-                 what you hand over; it takes effect elsewhere only by a merge of that branch.",
+                "History: the folder is a git work tree of your own, on branch {}. It began with tracked files only: what \
+                 git ignores (dependencies, build results) is not there. What stands in it when you report is what you hand \
+                 over; it takes effect elsewhere only by a merge of that branch.",
                 quoted(branch)
             ),
         }
