@@ -29,7 +29,7 @@ pub(super) struct Household {
 
 /// Why a household could not be made.
 #[derive(Debug, Error)]
-pub(super) enum HouseholdError {
+pub(crate) enum HouseholdError {
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
     #[error(transparent)]
@@ -71,7 +71,7 @@ impl Household {
 }
 
 /// The principal's word that `host` may start runs, for [`HOST_DAYS`] from `now`.
-pub(super) fn certify_host(principal: &HybridSecret, host: &PeerDid, now: Millis) -> Result<Vec<u8>, HouseholdError> {
+pub(crate) fn certify_host(principal: &HybridSecret, host: &PeerDid, now: Millis) -> Result<Vec<u8>, HouseholdError> {
     let claims = HostClaims {
         window: window(now, HOST_DAYS)?,
         host: host.short_did().clone(),

@@ -8,7 +8,7 @@ use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Millis, Seq};
 use countersign_verifier::visible::visible;
 
-use super::agent::Agent;
+use super::agent::{Agent, Given};
 use super::background::Running;
 use super::event::Ruled;
 use super::{Event, Session, SessionError};
@@ -24,7 +24,7 @@ const SUMMARY_CHARS_MAX: usize = 80;
 pub(super) struct Acted {
     pub(super) result: CallResult,
     /// The `advice.given` it brought.
-    advice: Option<Seq>,
+    advice: Option<Given>,
     /// A command that goes on.
     running: Option<Running>,
 }
@@ -84,7 +84,7 @@ pub(super) struct Ended {
     pub(super) overflow: Overflow,
     pub(super) output: ToolOutput,
     /// The `advice.given` it brought.
-    pub(super) advice: Option<Seq>,
+    pub(super) advice: Option<Given>,
 }
 
 impl Session {

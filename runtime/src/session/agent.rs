@@ -2,7 +2,7 @@
 
 use countersign_identity::grant::Grant;
 use countersign_identity::instant::Window;
-use countersign_schemas::body::{AdviceCited, AdviceRelation, StopReason};
+use countersign_schemas::body::{AdviceCited, AdviceForm, AdviceRelation, StopReason};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
 use countersign_schemas::text::Name;
@@ -46,15 +46,25 @@ pub(super) struct Agent {
 pub(super) struct Advice {
     /// The `advice.given`.
     pub(super) last: Option<Seq>,
+    /// Nobody but the provider can read it, so nobody can assess what came of it (D8).
+    pub(super) is_sealed: bool,
     /// It was given in this turn.
     pub(super) given_last_turn: bool,
     /// It was given in the turn before: the requests of this turn cite it even when the agent says nothing of it.
     pub(super) fresh: bool,
 }
 
+/// An `advice.given`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    pub(super) entry: Seq,
+    pub(super) form: AdviceForm,
+}
+
 impl Advice {
-    pub(super) fn give(&mut self, entry: Seq) {
-        self.last = Some(entry);
+    pub(super) fn give(&mut self, given: Given) {
+        self.last = Some(given.entry);
+        self.is_sealed = given.form == AdviceForm::Opaque;
         self.given_last_turn = true;
     }
 }
@@ -216,6 +226,7 @@ impl Agent {
     /// The advice a request of this agent cites, given what the model says of it.
     pub(super) fn cite(&self, call: &ToolCall) -> Vec<AdviceCited> {
         let relation = match call.advice() {
+            Some(_) if self.advice.is_sealed => AdviceRelation::NotAssessable,
             Some(statement) => statement.relation,
             None if self.advice.fresh => AdviceRelation::NotAssessable,
             None => return Vec::new(),

@@ -12,7 +12,7 @@ use countersign_schemas::number::{Count, Millis, Seq};
 use serde_json::json;
 
 use super::act::{Decided, Ended, Ran};
-use super::agent::Agent;
+use super::agent::{Agent, Given};
 use super::conversation::Conversation;
 use super::think::{Speaker, Thought};
 use super::{Event, Session, SessionError};
@@ -41,7 +41,7 @@ impl Session {
         permit: Permit,
         started: Millis,
         cancel: &Cancel,
-    ) -> Result<(ToolOutput, Option<Seq>), SessionError> {
+    ) -> Result<(ToolOutput, Option<Given>), SessionError> {
         let question = match read_question(permit, started) {
             Ok(question) => self.clean(&question),
             Err(refused) => return Ok((failed(refused), None)),
@@ -121,7 +121,7 @@ impl Session {
         started: Millis,
         within: Seq,
         advice: &ProviderAdvice,
-    ) -> Result<(ToolOutput, Option<Seq>), SessionError> {
+    ) -> Result<(ToolOutput, Option<Given>), SessionError> {
         let question = match read_question(permit, started) {
             Ok(question) => question,
             Err(refused) => return Ok((failed(refused), None)),
@@ -233,7 +233,13 @@ impl Session {
             .in_order())
     }
 
-    fn enter_advice(&self, question: Seq, answer: Seq, form: AdviceForm, content: &[u8]) -> Result<Seq, SessionError> {
+    fn enter_advice(
+        &self,
+        question: Seq,
+        answer: Seq,
+        form: AdviceForm,
+        content: &[u8],
+    ) -> Result<Given, SessionError> {
         let content = Payload::content(content)?;
         let body = AdviceGiven {
             question,
@@ -241,10 +247,11 @@ impl Session {
             form,
             content: content.reference(),
         };
-        Ok(self
-            .recorder
-            .enter(&self.advisor, body.into(), vec![content])?
-            .in_order())
+        let entered = self.recorder.enter(&self.advisor, body.into(), vec![content])?;
+        Ok(Given {
+            entry: entered.in_order(),
+            form,
+        })
     }
 }
 

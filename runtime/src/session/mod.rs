@@ -18,6 +18,8 @@ mod kind;
 mod outcome;
 mod root;
 mod start;
+#[cfg(test)]
+mod tests;
 mod think;
 mod turns;
 
