@@ -8,6 +8,7 @@ use super::ask_user::AskUser;
 use super::bash::{self, Bash};
 use super::bash_job::{BashRead, BashStop};
 use super::file_tool::FileTool;
+use super::merge::Merge;
 use super::path::PATH_LEN_BYTES_MAX;
 use super::shell::Shell;
 use super::spec::{Concurrency, Loading, Resource, ToolSpec};
@@ -263,7 +264,7 @@ pub static BASH_STOP: ToolSpec = ToolSpec {
     result_limit_bytes: 64 << 10,
 };
 
-/// `merge`: the work of a subagent into the workspace. Run by the session.
+/// `merge`: the work of a subagent into the workspace.
 pub static MERGE: ToolSpec = ToolSpec {
     name: "merge",
     description: "Merges the branch of a subagent that worked in a work tree of its own into the workspace. A merge with \
@@ -385,7 +386,7 @@ impl Toolbox {
             time_limit: bash::TIME_LIMIT,
         }));
         tools.extend([Box::new(Todo) as Box<dyn Tool>, Box::new(AskUser), Box::new(ToolSchema)]);
-        tools.push(Box::new(WebFetch));
+        tools.extend([Box::new(WebFetch) as Box<dyn Tool>, Box::new(Merge)]);
         tools.extend([Box::new(BashRead) as Box<dyn Tool>, Box::new(BashStop)]);
         Self(tools)
     }

@@ -45,7 +45,7 @@ fn table_is_that_of_the_law() {
 }
 
 /// Tools that no toolbox holds: the session runs them, or nobody on this machine does yet.
-const NOT_IN_THE_TOOLBOX: [&str; 4] = ["agent", "advisor", "bash_start", "merge"];
+const NOT_IN_THE_TOOLBOX: [&str; 3] = ["agent", "advisor", "bash_start"];
 
 #[test]
 fn every_tool_but_those_of_the_session_can_run() -> Result<(), std::io::Error> {

@@ -16,6 +16,7 @@ use super::path::PathError;
 use super::todo::TodoError;
 use super::web_fetch::FetchError;
 use crate::gate::PermitError;
+use crate::worktree::MergeError;
 
 /// Why a call did not do what it was asked to. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, Error)]
@@ -47,6 +48,9 @@ pub enum ToolError {
     /// The address could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The branch was not merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// The glob is not well formed.
     #[error("the pattern is not a glob")]
     Glob(#[source] globset::Error),

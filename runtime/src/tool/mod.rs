@@ -30,6 +30,7 @@ mod grep;
 mod jobs;
 mod list;
 mod lossy;
+mod merge;
 mod open;
 mod overflow;
 mod path;

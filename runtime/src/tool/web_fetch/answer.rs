@@ -53,7 +53,7 @@ impl Answer {
                 outcome: FinishOutcome::Ok,
             },
             Body::NotRead { is_encoded, len_bytes } => {
-                let size = len_bytes.map_or_else(|| "of unknown size".to_owned(), |len| bytes_in_words(len));
+                let size = len_bytes.map_or_else(|| "of unknown size".to_owned(), bytes_in_words);
                 let why = if *is_encoded {
                     "compressed, which was not asked for"
                 } else {
