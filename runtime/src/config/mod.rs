@@ -7,4 +7,4 @@ mod file;
 mod settings;
 
 pub use file::{CONFIG_LEN_BYTES_MAX, ConfigError, ConfigFile};
-pub use settings::{Provider, SettingError, Settings};
+pub use settings::{Provider, SERVER_KEY_VARIABLE, SettingError, Settings};

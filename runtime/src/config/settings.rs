@@ -15,9 +15,12 @@ const ADVISOR: &str = "COUNTERSIGN_ADVISOR";
 const PRICES: &str = "COUNTERSIGN_PRICES";
 const ALLOW_PLAIN_HTTP: &str = "COUNTERSIGN_ALLOW_PLAIN_HTTP";
 
+/// The variable for the key of a server that is named by its URL.
+pub const SERVER_KEY_VARIABLE: &str = "COUNTERSIGN_SERVER_API_KEY";
+
 /// The key for a server that is named by its URL. No provider's key is ever sent there.
 const SERVER_KEY: KeyVariables = KeyVariables {
-    key: "COUNTERSIGN_SERVER_API_KEY",
+    key: SERVER_KEY_VARIABLE,
     file: "COUNTERSIGN_SERVER_API_KEY_FILE",
 };
 
@@ -64,6 +67,14 @@ impl Provider {
                 },
             },
         }
+    }
+}
+
+impl Provider {
+    /// The variable its key is given in.
+    #[must_use]
+    pub const fn key_variable(self) -> &'static str {
+        self.defaults().key.key
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Endpoint {
     base: BaseUrl,
     headers: HeaderMap,
     key: Option<(KeyHeader, ApiKey)>,
+    key_variable: Option<&'static str>,
     clients: Arc<Clients>,
 }
 
@@ -62,6 +63,7 @@ impl Endpoint {
             base,
             headers: HeaderMap::new(),
             key: None,
+            key_variable: None,
             clients: Clients::shared(),
         }
     }
@@ -79,6 +81,13 @@ impl Endpoint {
         }
         self.key = Some((header, key));
         Ok(self)
+    }
+
+    /// Names the variable that a key for this place is given in, for whoever has to give another.
+    #[must_use]
+    pub const fn keyed_by(mut self, variable: &'static str) -> Self {
+        self.key_variable = Some(variable);
+        self
     }
 
     /// Sends a header with every request, such as the version of a provider's API.
@@ -186,7 +195,15 @@ impl Endpoint {
         if response.status().is_success() {
             return Ok((response, deadline));
         }
-        Err(refusal(response, deadline, &self.clients).await)
+        let refused = refusal(response, deadline, &self.clients).await;
+        match (self.key_variable, &refused) {
+            (Some(variable), HttpError::Status { status: 401 | 403, .. }) => Err(HttpError::Key {
+                variable,
+                sent: self.key.is_some(),
+                source: Box::new(refused),
+            }),
+            _ => Err(refused),
+        }
     }
 
     fn failure(&self, error: reqwest::Error) -> HttpError {

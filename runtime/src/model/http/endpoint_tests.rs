@@ -411,3 +411,20 @@ fn key_does_not_travel_in_the_clear() -> TestResult {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn refused_or_missing_key_names_its_variable() -> TestResult {
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let server = TestServer::start(vec![answer(status, "", r#"{"error":{"message":"no"}}"#)])?;
+        let keyed = endpoint(&server, limits()).keyed_by("SOME_API_KEY");
+        let refused = keyed.post("/x", b"{}".to_vec()).await.err().ok_or("refused")?;
+        assert!(refused.is_environment() && !refused.is_transient(), "{refused}");
+        assert!(refused.to_string().contains("set SOME_API_KEY"), "{refused}");
+        let source = refused.source().ok_or("a source")?.to_string();
+        assert!(
+            source.starts_with(&format!("the server answers {}", &status[..3])),
+            "{source}"
+        );
+    }
+    Ok(())
+}

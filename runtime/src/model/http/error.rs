@@ -43,6 +43,17 @@ pub enum HttpError {
         /// Whether the server says that trying again helps (`x-should-retry`).
         should_retry: Option<bool>,
     },
+    /// The server refuses the key, or wants one and got none.
+    #[error("{}", key_text(variable, *sent))]
+    Key {
+        /// The variable that the key is given in.
+        variable: &'static str,
+        /// Whether one was sent.
+        sent: bool,
+        /// What the server said.
+        #[source]
+        source: Box<HttpError>,
+    },
     /// The provider began to answer and then reported an error within the stream.
     #[error("{}", reported_text(kind.as_deref(), message))]
     Reported {
@@ -151,7 +162,11 @@ impl HttpError {
             } => *retry,
             Self::Status { status, .. } => matches!(status, 408 | 409 | 429 | 500..),
             Self::Reported { kind, .. } => is_one_of(kind.as_deref(), &TRANSIENT_KINDS),
-            Self::Client { .. } | Self::NotEvents { .. } | Self::TooLarge { .. } | Self::Malformed { .. } => false,
+            Self::Client { .. }
+            | Self::Key { .. }
+            | Self::NotEvents { .. }
+            | Self::TooLarge { .. }
+            | Self::Malformed { .. } => false,
         }
     }
 
@@ -159,7 +174,7 @@ impl HttpError {
     #[must_use]
     pub fn is_environment(&self) -> bool {
         match self {
-            Self::Client { .. } | Self::Unreachable { .. } => true,
+            Self::Client { .. } | Self::Unreachable { .. } | Self::Key { .. } => true,
             Self::Status { status: 401..=403, .. } => true,
             Self::Status { kind, .. } | Self::Reported { kind, .. } => is_one_of(kind.as_deref(), &ACCOUNT_KINDS),
             _ => false,
@@ -201,6 +216,14 @@ fn status_text(
         text.push_str(&format!(" (request {id})"));
     }
     text
+}
+
+fn key_text(variable: &str, sent: bool) -> String {
+    if sent {
+        format!("the key is refused; give another in {variable} or {variable}_FILE")
+    } else {
+        format!("a key is wanted and none was given; set {variable} or {variable}_FILE")
+    }
 }
 
 fn reported_text(kind: Option<&str>, message: &str) -> String {
