@@ -5,16 +5,20 @@
 
 mod answer;
 mod anthropic;
+mod bounds;
 mod call;
 mod choice;
 pub mod http;
 mod offer;
 pub mod prices;
+mod proposed;
 mod request;
 mod script;
 mod scripted;
 mod sorted_json;
+mod streamed;
 mod strict_json;
+mod wire_name;
 
 use std::time::Duration;
 

@@ -1,21 +1,18 @@
 //! One content block as it comes in, and the part of an answer that it becomes.
 
-use std::error::Error;
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use super::FORMAT;
 use super::event::Delta;
-use super::stream::protocol;
 use crate::model::ModelError;
 use crate::model::answer::{AdviceContent, Opaque, Part};
-use crate::model::call::{CallError, CallId, MalformedCall, ToolCall};
-use crate::model::offer::take_advice;
+use crate::model::bounds::protocol;
+use crate::model::call::{CallId, ToolCall};
+use crate::model::proposed::Proposed;
 use crate::model::sorted_json::Sorted;
 use crate::model::strict_json;
-
-/// Most characters of a tool's name that a malformed call keeps.
-const TOOL_LEN_MAX: usize = 64;
 
 /// A block between its start and the end of its message.
 #[derive(Debug)]
@@ -164,10 +161,10 @@ impl Block {
     pub(super) fn part(&self) -> Option<Part> {
         match &self.kind {
             Kind::Text(text) => (!text.is_empty()).then(|| Part::Text(text.clone())),
-            Kind::Call { id, tool } => Some(match self.call(id, tool) {
-                Ok(call) => Part::Call(call),
-                Err(error) => self.malformed(id, tool, in_full(&error)),
-            }),
+            Kind::Call { id, tool } => {
+                let arguments = &self.arguments();
+                Some(Proposed { id, tool, arguments }.part())
+            }
             Kind::Sealed(members) => Some(Part::Opaque(Opaque {
                 format: FORMAT,
                 block: json_text(members),
@@ -188,7 +185,10 @@ impl Block {
     /// A call that must not be made, because of `problem`; nothing for another block.
     pub(super) fn void(&self, problem: &str) -> Option<Part> {
         match &self.kind {
-            Kind::Call { id, tool } => Some(self.malformed(id, tool, problem.to_owned())),
+            Kind::Call { id, tool } => {
+                let arguments = &self.arguments();
+                Some(Proposed { id, tool, arguments }.void(problem))
+            }
             Kind::Text(_) | Kind::Sealed(_) => None,
         }
     }
@@ -215,37 +215,18 @@ impl Block {
         }))
     }
 
-    fn call(&self, id: &CallId, tool: &str) -> Result<ToolCall, CallError> {
-        let not_an_object = |problem: String| CallError::NotAnObject { problem };
-        let mut arguments = match (self.input.as_str(), self.given_input()) {
-            ("", given) => given.cloned().unwrap_or_default(),
-            (text, _) => match strict_json::parse(text.as_bytes()) {
-                Ok(Value::Object(arguments)) => arguments,
-                Ok(_) => return Err(not_an_object("another JSON value".to_owned())),
-                Err(error) => return Err(not_an_object(error.to_string())),
-            },
-        };
-        let said = take_advice(&mut arguments);
-        ToolCall::new(id.clone(), tool, arguments, said)
-    }
-
     /// The arguments its start had already, as gateways send them that do not stream.
     fn given_input(&self) -> Option<&Map<String, Value>> {
         let given = self.start.get("input")?.as_object()?;
         (!given.is_empty()).then_some(given)
     }
 
-    fn malformed(&self, id: &CallId, tool: &str, problem: String) -> Part {
-        let raw = match self.given_input() {
-            Some(given) if self.input.is_empty() => json_text(given),
-            _ => self.input.clone(),
-        };
-        Part::Malformed(MalformedCall {
-            id: id.clone(),
-            tool: tool.chars().take(TOOL_LEN_MAX).collect(),
-            raw,
-            problem,
-        })
+    /// The text of its arguments.
+    fn arguments(&self) -> Cow<'_, str> {
+        match self.given_input() {
+            Some(given) if self.input.is_empty() => json_text(given).into(),
+            _ => self.input.as_str().into(),
+        }
     }
 }
 
@@ -283,15 +264,4 @@ fn extend(members: &mut Map<String, Value>, member: &str, added: &str) {
             members.insert(member.to_owned(), added.into());
         }
     }
-}
-
-fn in_full(error: &CallError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

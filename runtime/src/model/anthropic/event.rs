@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::stream::protocol;
 use crate::model::ModelError;
+use crate::model::bounds::protocol;
 use crate::model::http::HttpError;
 
 /// One server-sent event.

@@ -7,19 +7,16 @@ mod request;
 mod stream;
 mod usage;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use countersign_schemas::text::Name;
-use tokio::time::timeout;
 
 use self::reply::{Reply, Stop};
 use self::stream::Decoder;
 use super::answer::{Attempt, ModelAnswer, Part};
 use super::choice::Remote;
+use super::http::Endpoint;
 use super::http::retry::{RetryPolicy, with_retries};
-use super::http::{Endpoint, EventStream};
 use super::request::ModelRequest;
+use super::streamed::{Showing, decode, let_go};
 use super::{EventSink, Model, ModelError, ModelEvent};
 use crate::tool::BoxFuture;
 
@@ -31,9 +28,6 @@ const VERSION: &str = "2023-06-01";
 
 /// How often an answer is gone on with in which the provider paused. Each time it has worked for minutes.
 const RESUMPTIONS_MAX: u32 = 8;
-
-/// How long the end of a stream is waited for after the end of its message, so that the connection can be used again.
-const END_OF_STREAM: Duration = Duration::from_millis(50);
 
 /// A model of Anthropic, or one that is reached by the same API.
 pub(super) struct AnthropicModel {
@@ -55,19 +49,10 @@ impl AnthropicModel {
     }
 
     async fn ask(&self, request: &ModelRequest<'_>, events: EventSink<'_>) -> Result<ModelAnswer, ModelError> {
-        let shown = AtomicBool::new(false);
-        let show = |event: ModelEvent| {
-            // What was restarted within a stream is not shown any more.
-            shown.store(!matches!(event, ModelEvent::Restarted { .. }), Ordering::Relaxed);
-            events(event);
-        };
-        let on_pause = |attempt: &Attempt| {
-            if shown.load(Ordering::Relaxed) {
-                let reason = attempt.problem.clone();
-                show(ModelEvent::Restarted { reason });
-            }
-        };
-        let tried = with_retries(&self.retries, on_pause, |_| self.reply(request, &show)).await;
+        let showing = Showing::to(events);
+        let show = |event| showing.show(event);
+        let take_back = |failed: &Attempt| showing.take_back(failed);
+        let tried = with_retries(&self.retries, take_back, |_| self.reply(request, &show)).await;
         match tried.result {
             Ok(reply) => {
                 let answer = reply.into_answer(tried.failed);
@@ -108,25 +93,10 @@ impl AnthropicModel {
         let body = request::body(self.name.as_str(), request, unfinished);
         let beta = request::beta(request).map(|beta| ("anthropic-beta", beta));
         let mut stream = self.endpoint.post_with("/messages", beta.as_slice(), body).await?;
-        let reply = decode(&mut stream, show).await?;
-        // The answer is there; what keeps the connection from being used again is not its concern.
-        let _ = timeout(END_OF_STREAM, async { while let Ok(Some(_)) = stream.next().await {} }).await;
+        let reply = decode(Decoder::default(), &mut stream, show).await?;
+        let_go(stream).await;
         Ok(reply)
     }
-}
-
-/// Reads one message from `stream`.
-async fn decode(stream: &mut EventStream, show: EventSink<'_>) -> Result<Reply, ModelError> {
-    let mut decoder = Decoder::default();
-    while !decoder.is_stopped()
-        && let Some(event) = stream.next().await?
-    {
-        decoder
-            .event(event.name.as_deref().unwrap_or_default(), &event.data)?
-            .into_iter()
-            .for_each(show);
-    }
-    decoder.finish()
 }
 
 impl Model for AnthropicModel {

@@ -4,10 +4,10 @@ use countersign_schemas::body::Tokens;
 use serde_json::{Map, Value};
 
 use super::block::{Block, Consultation};
-use super::stream::protocol;
 use super::usage::{AdvisorUsage, Usage, sum};
 use crate::model::ModelError;
 use crate::model::answer::{AdviceContent, Attempt, End, ModelAnswer, Part, ProviderAdvice, no_tokens};
+use crate::model::bounds::protocol;
 use crate::model::call::ToolCall;
 use crate::tool::ADVISOR;
 

@@ -12,24 +12,21 @@
 use std::borrow::Cow;
 
 use countersign_schemas::body::FinishOutcome;
-use countersign_schemas::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FORMAT;
 use crate::model::answer::{Opaque, Part};
-use crate::model::call::{CallId, MalformedCall, ToolCall};
+use crate::model::call::{MalformedCall, ToolCall};
 use crate::model::offer::{Offer, with_advice};
 use crate::model::request::{CallResult, Message, ModelRequest};
 use crate::model::sorted_json::Sorted;
+use crate::model::wire_name::{wire_id, wire_name};
 use crate::tool::ADVISOR;
 
 /// What has to be said in `anthropic-beta` for the provider's advisor
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool>).
 pub(super) const ADVISOR_BETA: &str = "advisor-tool-2026-03-01";
-
-/// Longest name of a tool that the API takes.
-const TOOL_LEN_BYTES_MAX: usize = 64;
 
 /// Everything before the messages. The order of the members is that of the bytes.
 #[derive(Serialize)]
@@ -259,38 +256,6 @@ fn sealed_block(opaque: &Opaque) -> Option<SealedBlock> {
         return None;
     }
     serde_json::from_str(&opaque.block).ok()
-}
-
-/// The id as the API takes it: `^[a-zA-Z0-9_-]+$`. Any other, such as one of another provider, is named by its digest.
-fn wire_id(id: &CallId) -> Cow<'_, str> {
-    let id = id.as_str();
-    if id.bytes().all(is_wire) {
-        return id.into();
-    }
-    let digest = Digest::sha256(id.as_bytes()).to_string();
-    format!("call_{}", &digest[..32]).into()
-}
-
-/// The name as the API takes it: `^[a-zA-Z0-9_-]{1,64}$`. It only reminds the model of what it wrote.
-fn wire_name(name: &str) -> Cow<'_, str> {
-    if (1..=TOOL_LEN_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_wire) {
-        return name.into();
-    }
-    let name: String = name
-        .chars()
-        .take(TOOL_LEN_BYTES_MAX)
-        .map(|char| {
-            u8::try_from(char)
-                .ok()
-                .filter(|byte| is_wire(*byte))
-                .map_or('_', char::from)
-        })
-        .collect();
-    if name.is_empty() { "_".into() } else { name.into() }
-}
-
-const fn is_wire(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 /// Nothing but spaces: what the API refuses as a text.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::AdviceStatement;
+use crate::model::CallId;
 use crate::model::call::tests::object;
 use crate::model::request::System;
 use crate::tool::{LIST, READ, ToolSpec};
@@ -211,25 +212,6 @@ fn three_cache_breakpoints_are_set() {
     let messages = [user("cache_control"), user("Go.")];
     let text = text(&request(system, &TOOLS, &messages));
     assert_eq!(text.matches(r#""cache_control":{"type":"ephemeral"}"#).count(), 3);
-}
-
-#[test]
-fn foreign_ids_and_names_are_written_as_the_api_takes_them() -> TestResult {
-    assert_eq!(wire_id(&id("toolu_01A-b")?), "toolu_01A-b");
-    let foreign = wire_id(&id("call.1:x")?).into_owned();
-    assert_eq!(foreign, wire_id(&id("call.1:x")?));
-    assert_ne!(foreign, wire_id(&id("call.1:y")?));
-    assert!(foreign.len() == 37 && foreign.bytes().all(is_wire), "{foreign}");
-    for (name, written) in [
-        ("bash", "bash"),
-        ("mcp.files/read", "mcp_files_read"),
-        ("gr\u{fc}n \u{1f980}", "gr_n__"),
-        ("", "_"),
-        (&"x".repeat(65), &"x".repeat(64)),
-    ] {
-        assert_eq!(wire_name(name), written);
-    }
-    Ok(())
 }
 
 fn any_part() -> impl Strategy<Value = Part> {

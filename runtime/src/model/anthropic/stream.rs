@@ -7,26 +7,16 @@
 
 use std::collections::BTreeMap;
 
-use countersign_verifier::visible::visible;
 use serde_json::{Map, Value};
 
 use super::block::Block;
 use super::event::{Delta, Event};
 use super::reply::{Reply, Stop};
 use super::usage::Usage;
+use crate::model::bounds::{CALLS_MAX, PARTS_MAX, RESTARTS_MAX, Taken, protocol};
 use crate::model::http::HttpError;
+use crate::model::streamed::Decode;
 use crate::model::{ModelError, ModelEvent};
-
-/// Most bytes of everything that a message consists of: far more than the longest answer of any model.
-pub(super) const MESSAGE_LEN_BYTES_MAX: usize = 4 << 20;
-/// Most blocks of a message.
-pub(super) const BLOCKS_MAX: usize = 256;
-/// Most calls of a message.
-pub(super) const CALLS_MAX: usize = 64;
-/// How often a message may start over within one stream.
-const RESTARTS_MAX: usize = 4;
-/// Most characters kept of what is wrong: a stranger's words may be among them.
-const PROBLEM_CHARS_MAX: usize = 400;
 
 /// What a decoder makes of the events it was given.
 #[derive(Debug, Default)]
@@ -41,25 +31,15 @@ pub(super) struct Decoder {
 struct Message {
     id: String,
     blocks: BTreeMap<usize, Block>,
-    len_bytes: usize,
+    taken: Taken,
     usage: Usage,
     stop: Option<Stop>,
 }
 
-/// The error of a stream that contradicts itself, or the rules.
-pub(super) fn protocol(problem: impl AsRef<str>) -> ModelError {
-    ModelError::Protocol {
-        problem: visible(problem.as_ref(), PROBLEM_CHARS_MAX),
-    }
-}
+impl Decode for Decoder {
+    type Reply = Reply;
 
-impl Decoder {
-    /// Takes in the event called `name` with `data`, and tells what can be shown of it. After an error the decoder is
-    /// of no use.
-    ///
-    /// # Errors
-    /// [`ModelError::Protocol`], and [`HttpError::Reported`] where the provider gives up in the middle.
-    pub(super) fn event(&mut self, name: &str, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
+    fn event(&mut self, name: &str, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
         if self.stopped {
             return Ok(Vec::new());
         }
@@ -78,16 +58,11 @@ impl Decoder {
         }
     }
 
-    /// Whether the message is complete, so that nothing need be read any more.
-    pub(super) fn is_stopped(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    /// The message, after the last event.
-    ///
-    /// # Errors
-    /// [`HttpError::Cut`] when its end has not come; [`ModelError::Protocol`] when it came too early.
-    pub(super) fn finish(self) -> Result<Reply, ModelError> {
+    fn finish(self) -> Result<Reply, ModelError> {
         let message = self
             .message
             .filter(|_| self.stopped)
@@ -97,7 +72,9 @@ impl Decoder {
             .ok_or_else(|| protocol("the message stopped without a reason"))?;
         Reply::new(message.blocks.into_values(), message.usage, stop, self.restarts)
     }
+}
 
+impl Decoder {
     fn message(&mut self) -> Result<&mut Message, ModelError> {
         self.message
             .as_mut()
@@ -123,7 +100,7 @@ impl Decoder {
         let mut message = Message {
             id,
             blocks: BTreeMap::new(),
-            len_bytes: 0,
+            taken: Taken::default(),
             usage: Usage::none(),
             stop: None,
         };
@@ -135,8 +112,8 @@ impl Decoder {
 
 impl Message {
     fn start_block(&mut self, index: usize, start: Map<String, Value>) -> Result<Vec<ModelEvent>, ModelError> {
-        if index >= BLOCKS_MAX {
-            return Err(protocol(format!("block {index}: more than {BLOCKS_MAX} blocks")));
+        if index >= PARTS_MAX {
+            return Err(protocol(format!("block {index}: more than {PARTS_MAX} blocks")));
         }
         if let Some(block) = self.blocks.get(&index) {
             return match block.is_repeated_by(&start) {
@@ -144,7 +121,7 @@ impl Message {
                 false => Err(protocol(format!("block {index} started twice"))),
             };
         }
-        self.count_bytes(Value::Object(start.clone()).to_string().len())?;
+        self.taken.add(Value::Object(start.clone()).to_string().len())?;
         let block = Block::new(start)?;
         if let Some(id) = block.call_id() {
             let mut others = self.blocks.values().filter_map(Block::call_id);
@@ -161,7 +138,7 @@ impl Message {
     }
 
     fn grow_block(&mut self, index: usize, delta: &Delta) -> Result<Vec<ModelEvent>, ModelError> {
-        self.count_bytes(delta.len_bytes())?;
+        self.taken.add(delta.len_bytes())?;
         let block = self.block(index)?;
         block.grow(delta)?;
         Ok(match delta {
@@ -187,16 +164,6 @@ impl Message {
         self.blocks
             .get_mut(&index)
             .ok_or_else(|| protocol(format!("block {index} has not started")))
-    }
-
-    fn count_bytes(&mut self, added: usize) -> Result<(), ModelError> {
-        self.len_bytes = self.len_bytes.saturating_add(added);
-        if self.len_bytes > MESSAGE_LEN_BYTES_MAX {
-            return Err(protocol(format!(
-                "the message is longer than {MESSAGE_LEN_BYTES_MAX} bytes"
-            )));
-        }
-        Ok(())
     }
 }
 

@@ -12,9 +12,10 @@ use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::decode;
 use super::*;
+use crate::model::bounds::ANSWER_LEN_BYTES_MAX;
 use crate::model::http::EventStream;
+use crate::model::streamed::decode;
 use crate::model::{AdviceContent, Part};
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -44,7 +45,7 @@ fn play(pieces: Vec<Vec<u8>>) -> (Result<Reply, ModelError>, Vec<ModelEvent>) {
     let shown = Mutex::new(Vec::new());
     let show = |event| shown.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     let mut stream = EventStream::replay(pieces);
-    let result = decode(&mut stream, &show).now_or_never();
+    let result = decode(Decoder::default(), &mut stream, &show).now_or_never();
     let result = result.expect("a recorded stream makes nobody wait");
     (result, shown.into_inner().unwrap_or_default())
 }
@@ -212,7 +213,7 @@ fn what_contradicts_itself_is_refused() {
         (vec![text(0), words(0), text(0)], "block 0 started twice"),
         (vec![text(0), stop(0), text(0)], "block 0 started twice"),
         (vec![text(0), call(0, "a")], "block 0 started twice"),
-        (vec![text(BLOCKS_MAX)], "block 256: more than 256 blocks"),
+        (vec![text(PARTS_MAX)], "block 256: more than 256 blocks"),
         (vec![block(0, json!({}))], "a block without a type"),
         (vec![call(0, "")], "a call without an id that can be used"),
         (vec![call(0, "two words")], "a call without an id that can be used"),
@@ -324,7 +325,7 @@ fn message_is_bounded() -> TestResult {
     ] {
         let events = [&[start][..], &vec![grown; 4]].concat();
         let refused = after_start(&events);
-        let problem = "the message is longer than 4194304 bytes";
+        let problem = "the answer is longer than 4194304 bytes";
         assert!(
             matches!(&refused, Err(ModelError::Protocol { problem: found }) if found == problem),
             "{refused:?}"
@@ -332,7 +333,7 @@ fn message_is_bounded() -> TestResult {
     }
     let large = block(
         0,
-        json!({ "type": "hologram", "frames": "x".repeat(MESSAGE_LEN_BYTES_MAX) }),
+        json!({ "type": "hologram", "frames": "x".repeat(ANSWER_LEN_BYTES_MAX) }),
     );
     assert!(after_start(&[large]).is_err());
     Ok(())

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::net::TcpStream;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use serde_json::Value;

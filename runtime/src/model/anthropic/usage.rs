@@ -5,9 +5,9 @@ use countersign_schemas::number::Count;
 use countersign_schemas::text::Name;
 use serde_json::Value;
 
-use super::stream::protocol;
 use crate::model::ModelError;
 use crate::model::answer::no_tokens;
+use crate::model::bounds::protocol;
 
 /// Most iterations that are looked at: more blocks than that an answer cannot have.
 const ITERATIONS_MAX: usize = 256;
