@@ -1,4 +1,4 @@
-//! A git directory of our own over the objects of a repository.
+//! A git directory of our own over the objects of a repository (docs/decisions/0020).
 //!
 //! Its settings are ours and it has no hooks, so whatever the repository's settings name (clean, smudge and process
 //! filters, diff, textconv and merge drivers, fsmonitor, hooks, signing programs, editors, aliases, helpers) does not

@@ -1,9 +1,8 @@
 //! HTML as a text that can be read: headings, paragraphs, lists, tables row by row, links as `text (address)`.
 //!
-//! Our own, because what there is builds a tree: html5ever 0.40 takes time that grows with the square of the depth of
-//! nesting and knows no limit to it (servo/html5ever#788), and a page is written by strangers. Here time and memory
-//! grow with the length of the page, whatever stands in it. Style sheets are not read: text that a browser would hide
-//! is shown.
+//! Our own, because what there is builds a tree, in time that grows with the square of the depth of nesting, and a page
+//! is written by strangers (docs/decisions/0022). Here time and memory grow with the length of the page, whatever stands
+//! in it. Style sheets are not read: text that a browser would hide is shown.
 
 mod element;
 mod page;
