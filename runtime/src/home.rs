@@ -1,7 +1,7 @@
-//! Where a person's keys, policies and ledgers live.
+//! Where a person's keys, policies, ledgers and logs live.
 //!
 //! Everything lies under `$COUNTERSIGN_HOME` when it is set (so that a test can point it elsewhere), otherwise keys and
-//! policies under the XDG configuration folder and ledgers under the XDG data folder.
+//! policies under the XDG configuration folder, and ledgers and logs under the XDG data folder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use thiserror::Error;
 pub struct Home {
     config: PathBuf,
     ledgers: PathBuf,
+    logs: PathBuf,
 }
 
 /// Why no home folder can be named.
@@ -47,6 +48,7 @@ impl Home {
             (Some(config), Some(share)) => Ok(Self {
                 config: config.join("countersign"),
                 ledgers: share.join("countersign").join("ledgers"),
+                logs: share.join("countersign").join("logs"),
             }),
             _ => Err(HomeError::Unknown),
         }
@@ -58,6 +60,7 @@ impl Home {
         Self {
             config: root.to_path_buf(),
             ledgers: root.join("ledgers"),
+            logs: root.join("logs"),
         }
     }
 
@@ -77,6 +80,12 @@ impl Home {
     #[must_use]
     pub fn ledgers(&self) -> &Path {
         &self.ledgers
+    }
+
+    /// The folder of the program's own logs, if it is asked to write any.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.logs
     }
 
     /// The trust anchor: one line, the principal's DID in long form.
@@ -128,6 +137,7 @@ mod tests {
         let home = home(&[("COUNTERSIGN_HOME", "/c"), ("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")])?;
         assert_eq!(home.principal_did(), Path::new("/c/principal.did"));
         assert_eq!(home.ledgers(), Path::new("/c/ledgers"));
+        assert_eq!(home.logs(), Path::new("/c/logs"));
         Ok(())
     }
 
@@ -136,6 +146,7 @@ mod tests {
         let home = home(&[("HOME", "/h"), ("XDG_DATA_HOME", "/d")])?;
         assert_eq!(home.config(), Path::new("/h/.config/countersign"));
         assert_eq!(home.ledgers(), Path::new("/d/countersign/ledgers"));
+        assert_eq!(home.logs(), Path::new("/d/countersign/logs"));
         Ok(())
     }
 

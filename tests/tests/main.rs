@@ -16,6 +16,7 @@ mod forgery;
 mod gate;
 mod grants;
 mod interrupt;
+mod logging;
 mod rows;
 mod run;
 mod support;

@@ -13,6 +13,7 @@ mod init;
 mod interrupt;
 mod keys;
 mod ledger;
+mod log;
 mod models;
 mod prompt;
 mod run;
@@ -30,6 +31,8 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 pub use exit::{Exit, Failure};
 
+use crate::redact::Redactor;
+
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -44,15 +47,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    log_to_stderr();
+    for warning in log::start(Redactor::of_process()) {
+        eprintln!("warning: {warning}");
+    }
     if let Err(error) = hide_memory() {
         eprintln!("error: the memory of this process cannot be hidden from others: {error}");
         return Exit::Environment.into();
     }
+    // The arguments are not logged: a task may be anything. A failure says what a person is told anyway.
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "begins");
     match catch_unwind(AssertUnwindSafe(|| dispatch(arguments.command))) {
-        Ok(Ok(End::Exit(exit))) => exit.into(),
+        Ok(Ok(End::Exit(exit))) => {
+            tracing::info!(?exit, "ends");
+            exit.into()
+        }
         Ok(Ok(End::Code(code))) => code,
         Ok(Err(failure)) => {
+            tracing::error!(exit = ?failure.exit, "{failure}");
             eprintln!("{failure}");
             failure.exit.into()
         }
@@ -98,16 +109,6 @@ fn hide_memory() -> std::io::Result<()> {
 #[expect(clippy::unnecessary_wraps, reason = "Linux can refuse")]
 fn hide_memory() -> std::io::Result<()> {
     Ok(())
-}
-
-/// `RUST_LOG` decides what is logged; without it nothing is.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
 }
 
 #[cfg(all(test, target_os = "linux"))]
