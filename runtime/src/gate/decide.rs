@@ -160,7 +160,11 @@ impl Gate {
                 objection: None,
             },
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a path could not be observed");
+                // Not the error itself: it names the path, which is an argument. The ledger has both.
+                tracing::warn!(
+                    reason = std::error::Error::source(&error),
+                    "a path could not be observed"
+                );
                 Sight {
                     observed: Observed::unknown(),
                     objection: Some(unobservable(&error)),
