@@ -126,6 +126,21 @@ fn a_secret_within_another_leaves_nothing_behind() -> TestResult {
 }
 
 #[test]
+fn a_value_behind_a_quoted_line_does_not_make_it_a_key() -> TestResult {
+    let redactor = Redactor::standard();
+    redactor.also(Secret::new("\", correct horse".to_owned())?);
+    let once = redactor
+        .redact("\"-----BEGIN PRIVATE KEY-----\", correct horse, and more")
+        .into_owned();
+    assert_eq!(
+        once,
+        "\"-----BEGIN PRIVATE KEY-----[secret removed: key in use], and more"
+    );
+    assert_eq!(redactor.redact(&once), once);
+    Ok(())
+}
+
+#[test]
 fn tokens_side_by_side_are_all_found() {
     let redactor = Redactor::standard();
     let text = format!("{}{}", upper("AKIA", 16), key("sk-ant-api03-", 93));
