@@ -212,6 +212,7 @@ fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> V
     [
         Some(home.config().to_owned()),
         Some(home.ledgers().to_owned()),
+        Some(home.logs().to_owned()),
         policy.clone(),
         key_file,
     ]
