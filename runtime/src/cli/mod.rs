@@ -8,7 +8,7 @@ mod console;
 mod demo;
 mod exit;
 mod grant;
-mod household;
+pub(crate) mod household;
 mod init;
 mod interrupt;
 mod keys;
