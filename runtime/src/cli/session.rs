@@ -15,6 +15,7 @@ use super::init::{create_private_folder, home};
 use super::interrupt::{Interrupts, Signals};
 use super::keys::{self, ApproverManner, Input};
 use super::models::{self, Chosen};
+use crate::gate::GateError;
 use crate::home::Home;
 use crate::model::prices::PriceTable;
 use crate::recorder::{Authority, RecordError};
@@ -224,7 +225,10 @@ fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> V
 /// What a person is told when a run could not begin or go on.
 pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>) -> Failure {
     let exit = match error {
-        SessionError::Bug(_) | SessionError::Record(RecordError::Unlawful { .. } | RecordError::Field(_)) => Exit::Bug,
+        SessionError::Bug(_)
+        | SessionError::Gate(GateError::Judge(_))
+        | SessionError::Record(RecordError::Unlawful { .. } | RecordError::Field(_))
+        | SessionError::Gate(GateError::Record(RecordError::Unlawful { .. } | RecordError::Field(_))) => Exit::Bug,
         _ => Exit::Environment,
     };
     match (error, policy) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_schemas::body::{
     ActionRequested, AdviceCited, ApprovalEntered, ApproverClass, Ask, Body, Check, DecisionMade, Effects, EventCode,
@@ -12,13 +13,14 @@ use countersign_schemas::list::{Doc, List};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::text::Name;
+use countersign_verifier::code::Code;
 use countersign_verifier::law::{self, JudgeError, Law};
 use countersign_verifier::projection::Observed;
 use thiserror::Error;
 
 use super::approver::{Answer, Approver, ApproverError, Question};
 use super::{Permit, PermitTerms, Refusal, Surroundings};
-use crate::recorder::{Instance, Payload, RecordError, Recorder};
+use crate::recorder::{Entered, Instance, Payload, RecordError, Recorder};
 use crate::tool::{Arguments, Cancel, PathError};
 
 /// How long an allow may wait for its execution.
@@ -246,43 +248,62 @@ impl Gate {
             asked: self.recorder.now(),
             expires: decided.conclusion.expires,
         };
-        let Some(Answer {
-            approver,
-            verdict,
-            order,
-        }) = self
-            .answer(&question, cancel)
-            .await?
-            .filter(|_| self.recorder.now() <= question.expires)
-        else {
-            let expired = SessionEvent {
-                code: EventCode::ApprovalExpired,
-                about: Some(decided.seq),
-                detail: None,
+        let answer = self.answer(&question, cancel).await?;
+        let Some(answer) = answer.filter(|_| self.recorder.now() <= question.expires) else {
+            let why = if cancel.is_raised() {
+                "interrupted before anybody answered"
+            } else {
+                "nobody answered in time"
             };
-            self.recorder.enter_own(expired.into(), Vec::new())?.durable().await?;
-            return Ok(Some(Refusal::of_ask(decided.seq, "nobody answered in time")));
+            return self.lapse(decided, why).await.map(Some);
         };
-        let text = Payload::content(question.text)?;
-        let body = ApprovalEntered {
-            decision: decided.seq,
-            approver,
-            verdict,
-            order: Order {
-                form: OrderForm::DataIntegrity,
-                doc: Doc::new(order).map_err(RecordError::from)?,
-            },
-            text: text.reference(),
+        let verdict = answer.verdict;
+        match self.enter_approval(decided, question.text, answer) {
+            Ok(entered) => entered.durable().await?,
+            Err(RecordError::Unlawful { finding, .. }) if verdict == Verdict::Given && came_too_late(finding.code) => {
+                let why = format!("approved, but no longer allowed: {}", finding.text());
+                return self.lapse(decided, why).await.map(Some);
+            }
+            Err(error) => return Err(error.into()),
         };
-        self.recorder.enter_own(body.into(), vec![text])?.durable().await?;
         Ok((verdict == Verdict::Refused).then(|| Refusal::of_ask(decided.seq, "the approver refused")))
     }
 
-    /// The approver's answer; none if the run is interrupted while the question stands.
+    fn enter_approval(&self, decided: &Decided, text: Vec<u8>, answer: Answer) -> Result<Entered, RecordError> {
+        let text = Payload::content(text)?;
+        let body = ApprovalEntered {
+            decision: decided.seq,
+            approver: answer.approver,
+            verdict: answer.verdict,
+            order: Order {
+                form: OrderForm::DataIntegrity,
+                doc: Doc::new(answer.order)?,
+            },
+            text: text.reference(),
+        };
+        self.recorder.enter_own(body.into(), vec![text])
+    }
+
+    /// Enters that the ask of `decided` is not waited for any more.
+    async fn lapse(&self, decided: &Decided, why: impl Into<String>) -> Result<Refusal, GateError> {
+        let why = why.into();
+        let detail = Payload::content(why.as_bytes())?;
+        let expired = SessionEvent {
+            code: EventCode::ApprovalExpired,
+            about: Some(decided.seq),
+            detail: Some(detail.reference()),
+        };
+        self.recorder.enter_own(expired.into(), vec![detail])?.durable().await?;
+        Ok(Refusal::of_ask(decided.seq, why))
+    }
+
+    /// The approver's answer; none if the turn is interrupted, or time runs out, while the question stands.
     async fn answer(&self, question: &Question, cancel: &Cancel) -> Result<Option<Answer>, ApproverError> {
+        let left = question.expires.get().saturating_sub(question.asked.get());
         tokio::select! {
             answer = self.approver.answer(question) => answer,
             () = cancel.raised() => Ok(None),
+            () = tokio::time::sleep(Duration::from_millis(left)) => Ok(None),
         }
     }
 
@@ -304,6 +325,11 @@ impl Gate {
             expires,
         })
     }
+}
+
+/// What can happen while a person thinks: other agents use up the budget, a window or the run ends (authority-v1 §9).
+const fn came_too_late(code: Code) -> bool {
+    matches!(code, Code::G6 | Code::G8 | Code::D1)
 }
 
 fn expires(outcome: Outcome, at: Millis) -> Millis {
