@@ -32,14 +32,13 @@ fn place(entries: &[Value], kind: &str, request: u64) -> Option<u64> {
     let decision = entries
         .iter()
         .find(|entry| entry["kind"] == "decision.made" && entry["body"]["request"] == request)?;
-    let seq = match kind {
+    match kind {
         "decision.made" => decision["seq"].as_u64(),
         _ => entries
             .iter()
             .find(|entry| entry["kind"] == kind && entry["body"]["decision"] == decision["seq"])
             .and_then(|entry| entry["seq"].as_u64()),
-    };
-    seq
+    }
 }
 
 fn append(number: usize) -> (&'static str, Value) {
