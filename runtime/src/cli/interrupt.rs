@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: once stops the turn, twice the run. However a run ends, its ledger is closed.
+//! Ctrl-C: once stops the turn, twice the run. SIGTERM, and SIGHUP of a terminal that is closed, stop the run. However a run ends, its ledger is closed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -53,15 +53,17 @@ impl Interrupts {
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    /// Begins to listen; from here on neither signal ends the process by itself.
+    /// Begins to listen; from here on no signal of these ends the process by itself.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(|error| Failure::caused(Exit::Environment, "signals", &error));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
         })
     }
 
@@ -71,6 +73,7 @@ impl Signals {
             tokio::select! {
                 Some(()) = self.interrupt.recv() => interrupts.interrupt(),
                 Some(()) = self.terminate.recv() => interrupts.terminate(),
+                Some(()) = self.hang_up.recv() => interrupts.terminate(),
                 else => return,
             }
         }

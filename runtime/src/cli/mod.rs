@@ -23,6 +23,7 @@ mod tools;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -64,14 +65,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ok(End::Code(code))) => code,
         Ok(Err(failure)) => {
             tracing::error!(exit = ?failure.exit, "{failure}");
-            eprintln!("{failure}");
+            tell(&failure);
             failure.exit.into()
         }
         Err(_) => {
-            eprintln!("error: this is a bug of countersign; the ledger, if one was begun, is left open");
+            tell(&"error: this is a bug of countersign; the ledger, if one was begun, is left open");
             Exit::Bug.into()
         }
     }
+}
+
+/// Says something to whoever listens; that nobody does must not change how the program ends.
+fn tell(what: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// How a command ended: with a code of ours, or with one of the verifier's.

@@ -47,12 +47,14 @@ fn finish(report: &RunReport, show: Show, scene: &Scene) -> Result<Exit, Failure
         let mut out = io::stdout().lock();
         match report.reason {
             RunEndReason::Done => writeln!(out, "{result}")?,
-            _ => writeln!(io::stderr(), "error: the run ended: {}: {result}", report.reason)?,
+            _ => {
+                let _ = writeln!(io::stderr(), "error: the run ended: {}: {result}", report.reason);
+            }
         }
         if let Some(cost) = scene.cost_line() {
-            writeln!(io::stderr(), "cost      {cost}")?;
+            let _ = writeln!(io::stderr(), "cost      {cost}");
         }
-        writeln!(io::stderr(), "ledger    {}", report.ledger.display())?;
+        let _ = writeln!(io::stderr(), "ledger    {}", report.ledger.display());
     }
     Ok(Exit::of_run(report.reason))
 }

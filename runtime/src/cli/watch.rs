@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_schemas::body::FinishOutcome;
-use countersign_verifier::visible::visible;
+use countersign_verifier::visible::{visible, visible_json};
 
 use super::scene::Scene;
 use crate::session::{Event, LEAD_NAME, Observer, Ruled};
@@ -47,7 +47,7 @@ impl Observer for Watcher {
     fn observe(&self, event: &Event) {
         self.scene.observe(event);
         let line = match self.show {
-            Show::Json => Some(event.to_json().to_string()),
+            Show::Json => Some(visible_json(&event.to_json().to_string())),
             Show::Text => text(event),
         };
         if let (Some(line), Ok(mut out)) = (line, self.out.lock()) {
