@@ -37,9 +37,9 @@ pub(super) fn run(arguments: ChatArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     };
     let (observer, person) = (Arc::new(Conversation::new(Arc::clone(&scene))), person(outfit.input));
-    let report = block_on(|cancel, interrupts| {
+    let played = block_on(|cancel, interrupts| {
         let chat = Chat {
-            console,
+            console: Arc::clone(&console),
             interrupts,
             scene: Arc::clone(&scene),
         };
@@ -50,11 +50,13 @@ pub(super) fn run(arguments: ChatArguments) -> Result<Exit, Failure> {
             person,
             instructor: Some(Arc::new(chat)),
         })
-    })??;
+    });
+    console.restore();
+    let report = played??;
     if let Some(cost) = scene.cost_line() {
-        writeln!(io::stderr(), "cost      {cost}")?;
+        let _ = writeln!(io::stderr(), "cost      {cost}");
     }
-    writeln!(io::stderr(), "ledger    {}", report.ledger.display())?;
+    let _ = writeln!(io::stderr(), "ledger    {}", report.ledger.display());
     Ok(Exit::of_run(report.reason))
 }
 

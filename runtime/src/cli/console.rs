@@ -1,16 +1,23 @@
 //! Where a conversation's lines come from: an editor at a terminal, or plain lines from anything else.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::exit::{Exit, Failure};
 use super::keys::Input;
 
-/// The longest instruction, in bytes; more is cut off.
+/// The longest line, in bytes; what goes on behind it is the next.
 const LINE_LEN_BYTES_MAX: u64 = 1 << 20;
+
+/// An instruction of this many bytes goes on in no further line.
+const WHOLE_LEN_BYTES_MAX: usize = 1 << 20;
+
+/// Takes back what the line editor asks of a terminal beside its settings: that pasted text is marked.
+const MARK_NO_PASTES: &str = "\x1b[?2004l";
 
 const PROMPT: &str = "> ";
 const GOES_ON: &str = ". ";
@@ -27,7 +34,11 @@ pub(super) enum Line {
 }
 
 /// The source of lines.
-pub(super) struct Console(Mutex<Source>);
+pub(super) struct Console {
+    source: Mutex<Source>,
+    /// How the terminal was set before.
+    found: Option<Termios>,
+}
 
 enum Source {
     // Boxed: an editor carries its state machine with it.
@@ -45,12 +56,29 @@ impl Console {
         } else {
             Source::Plain
         };
-        Ok(Self(Mutex::new(source)))
+        let found = match source {
+            Source::Terminal(_) => tcgetattr(io::stdin()).ok(),
+            Source::Plain => None,
+        };
+        Ok(Self {
+            source: Mutex::new(source),
+            found,
+        })
+    }
+
+    /// Sets the terminal as it was found. A line that nobody will end, because the run was ended from outside, still
+    /// has it in the hands of the editor, and the shell that comes next would get it like that.
+    pub(super) fn restore(&self) {
+        if let Some(found) = &self.found {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, found);
+            let mut out = io::stderr();
+            let _ = write!(out, "{MARK_NO_PASTES}").and_then(|()| out.flush());
+        }
     }
 
     /// Reads one instruction. A line that ends in a backslash goes on in the next. Blocks.
     pub(super) fn read(&self) -> Line {
-        let mut source = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole = String::new();
         loop {
             let prompt = if whole.is_empty() { PROMPT } else { GOES_ON };
@@ -60,11 +88,11 @@ impl Console {
                 other => return other,
             };
             match line.strip_suffix('\\') {
-                Some(beginning) => {
+                Some(beginning) if whole.len() < WHOLE_LEN_BYTES_MAX => {
                     whole.push_str(beginning);
                     whole.push('\n');
                 }
-                None => {
+                Some(_) | None => {
                     whole.push_str(&line);
                     source.remember(&whole);
                     return Line::Said(whole);

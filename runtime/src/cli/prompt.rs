@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use countersign_verifier::visible::visible;
 use rustix::termios::{QueueSelector, tcflush};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::keys::Input;
 use crate::gate::Prompt;
@@ -34,14 +36,19 @@ impl Terminal {
 
 impl Prompt for Terminal {
     fn ask<'a>(&'a self, text: &'a [u8]) -> BoxFuture<'a, Option<bool>> {
-        let shown = shown_exactly(text);
+        let shown = format!(
+            "\n--- this action needs your approval ---\n{}\n--- approve? [y/N] ",
+            shown_exactly(text)
+        );
         Box::pin(async move {
             let _alone = QUESTION.lock().await;
-            // Reading a line blocks for as long as the person thinks.
-            tokio::task::spawn_blocking(move || question(&shown))
-                .await
-                .ok()
-                .flatten()
+            loop {
+                match put(&shown).await?.trim() {
+                    "y" | "Y" | "yes" => return Some(true),
+                    "" | "n" | "N" | "no" => return Some(false),
+                    _ => {}
+                }
+            }
         })
     }
 }
@@ -51,7 +58,7 @@ impl Person for Terminal {
         let shown = format!("\n--- {agent} asks ---\n{}\n> ", shown_exactly(question.as_bytes()));
         Box::pin(async move {
             let _alone = QUESTION.lock().await;
-            tokio::task::spawn_blocking(move || answer(&shown)).await.ok().flatten()
+            put(&shown).await
         })
     }
 
@@ -60,39 +67,31 @@ impl Person for Terminal {
     }
 }
 
-/// One line of text; nothing at the end of input.
-fn answer(shown: &str) -> Option<String> {
-    let mut out = io::stderr();
+/// Shows `question` and waits for one line; nothing at the end of input.
+///
+/// Nothing reads while nothing has been typed: a question that is taken back, because this future is dropped, leaves
+/// the terminal to whoever reads next.
+async fn put(question: &str) -> Option<String> {
+    // What was typed before the question was shown is no answer to it.
     let _ = tcflush(io::stdin(), QueueSelector::IFlush);
-    write!(out, "{shown}").ok()?;
+    let mut out = io::stderr();
+    write!(out, "{question}").ok()?;
     out.flush().ok()?;
+    let typed = typed().ok()?;
+    // A terminal that hands over whole lines is readable once there is one, or the end of input.
+    let _ready = typed.readable().await.ok()?;
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line).ok()?;
     (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn question(shown: &str) -> Option<bool> {
-    let mut out = io::stderr();
-    let mut line = String::new();
-    loop {
-        // What was typed before the question was shown is no answer to it.
-        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
-        write!(
-            out,
-            "\n--- this action needs your approval ---\n{shown}\n--- approve? [y/N] "
-        )
-        .ok()?;
-        out.flush().ok()?;
-        line.clear();
-        if io::stdin().lock().read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        match line.trim() {
-            "y" | "Y" | "yes" => return Some(true),
-            "" | "n" | "N" | "no" => return Some(false),
-            _ => {}
-        }
-    }
+/// Standard input, to be waited for.
+#[expect(
+    deprecated,
+    reason = "the other way is unsafe code; standard input stays open as long as the process, which is all it asks"
+)]
+fn typed() -> io::Result<AsyncFd<io::Stdin>> {
+    AsyncFd::with_interest(io::stdin(), Interest::READABLE)
 }
 
 /// The exact bytes, line by line, with everything a terminal would obey or reorder made visible.
