@@ -10,6 +10,7 @@ use countersign_verifier::visible::visible;
 
 use super::agent::{Agent, Given};
 use super::background::Running;
+use super::consult::{Advised, AdvisorTurn};
 use super::event::Ruled;
 use super::{Event, Session, SessionError};
 use crate::gate::{Permit, Proposal, Ruling};
@@ -85,6 +86,8 @@ pub(super) struct Ended {
     pub(super) output: ToolOutput,
     /// The `advice.given` it brought.
     pub(super) advice: Option<Given>,
+    /// The turn with the advisor that it took.
+    pub(super) turn: Option<AdvisorTurn>,
 }
 
 impl Session {
@@ -116,20 +119,21 @@ impl Session {
             return Ok(Ran::Settled(Acted::of(self.expired(agent, call))));
         };
         let (decision, overflow) = (permit.decision(), Overflow::of(&permit));
-        let (output, advice) = match call.tool().as_str() {
+        let advised = match call.tool().as_str() {
             name if name == BASH_START.name => {
                 return self.leave_running(agent, call, permit, started).await.map(Ran::Settled);
             }
             name if name == ADVISOR.name => self.consult(agent, permit, started, cancel).await?,
-            name => (self.run_tool(agent, name, permit, started, cancel).await, None),
+            name => Advised::without(self.run_tool(agent, name, permit, started, cancel).await),
         };
         Ok(Ran::Ended(Ended {
             decision,
             started,
             ended: self.recorder.now(),
             overflow,
-            output,
-            advice,
+            output: advised.output,
+            advice: advised.advice,
+            turn: advised.turn,
         }))
     }
 
@@ -142,6 +146,8 @@ impl Session {
         let output = settle(&self.redactor, call.tool().as_str(), ended.overflow, ended.output).await;
         let lasted = Some((ended.started, ended.ended));
         self.outcomes.enter(ended.decision, lasted, &output)?;
+        // No question of this action stands open any more.
+        drop(ended.turn);
         Ok(Acted {
             advice: ended.advice,
             ..Acted::of(self.told_finished(agent, call, output))
@@ -271,7 +277,7 @@ impl Redaction for Cleaning {
     }
 }
 
-fn expired() -> ToolOutput {
+pub(super) fn expired() -> ToolOutput {
     ToolOutput {
         content: "the permit expired before the action could start".to_owned(),
         outcome: FinishOutcome::Aborted,

@@ -160,8 +160,10 @@ impl Session {
         if answer.end == End::Refused {
             return Ok(Step::Ended(AgentEnd::Failed(refusal(&text))));
         }
-        if let Consulted::Refused(reason) = self.consulted_by_provider(agent, entry, &answer.advice, cancel).await? {
-            return Ok(Step::Ended(AgentEnd::Refused(reason)));
+        match self.consulted_by_provider(agent, entry, &answer.advice, cancel).await? {
+            Consulted::Entered => {}
+            Consulted::Refused(reason) => return Ok(Step::Ended(AgentEnd::Refused(reason))),
+            Consulted::Halted(cause) => return Ok(Step::Ended(AgentEnd::Halted(cause))),
         }
         // Advice of the turn before is fresh for the calls of this turn only.
         agent.advice.fresh = agent.advice.given_last_turn;

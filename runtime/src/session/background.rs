@@ -48,6 +48,7 @@ impl Session {
                     overflow,
                     output: ToolOutput::from(error),
                     advice: None,
+                    turn: None,
                 });
                 return self.finish_call(agent, call, ran).await;
             }

@@ -4,22 +4,25 @@
 //! model of its own advise while it answered. The second has happened when we hear of it; it is requested, decided and
 //! entered all the same, and where policy refuses it, nothing that was proposed under its influence is done.
 
+use std::sync::Arc;
+
 use countersign_schemas::body::{
     AdviceForm, AdviceGiven, AdviceRequested, AnswerOutcome, FinishOutcome, ModelAnswered, ModelCalled, Spend,
 };
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Count, Millis, Seq};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 
-use super::act::{Decided, Ended, Ran};
+use super::act::{Decided, Ended, Ran, expired};
 use super::agent::{Agent, Given};
 use super::conversation::Conversation;
-use super::think::{Speaker, Thought};
-use super::{Event, Session, SessionError};
+use super::think::{Speaker, Thought, within_budget};
+use super::{Event, HaltCause, Session, SessionError};
 use crate::gate::Permit;
 use crate::model::{AdviceContent, ProviderAdvice};
 use crate::prompt::Prompt;
-use crate::recorder::Payload;
+use crate::recorder::{Entered, Payload};
 use crate::tool::{ADVISOR, Cancel, Overflow, ToolOutput, toolset_digest};
 
 /// What the advisor is called in ledgers and scripts.
@@ -31,6 +34,45 @@ pub(super) enum Consulted {
     Entered,
     /// Policy refuses it.
     Refused(String),
+    /// A budget has nothing left for it.
+    Halted(HaltCause),
+}
+
+/// A turn with the advisor: one question at a time.
+pub(super) type AdvisorTurn = OwnedMutexGuard<()>;
+
+/// What a call came to that may have asked the advisor.
+pub(super) struct Advised {
+    pub(super) output: ToolOutput,
+    /// The `advice.given`.
+    pub(super) advice: Option<Given>,
+    /// Kept until the outcome of the call is entered.
+    pub(super) turn: Option<AdvisorTurn>,
+}
+
+impl Advised {
+    /// A call that got no advice.
+    pub(super) const fn without(output: ToolOutput) -> Self {
+        Self {
+            output,
+            advice: None,
+            turn: None,
+        }
+    }
+
+    fn with(output: ToolOutput, given: Given) -> Self {
+        Self {
+            advice: Some(given),
+            ..Self::without(output)
+        }
+    }
+
+    fn in_turn(self, turn: AdvisorTurn) -> Self {
+        Self {
+            turn: Some(turn),
+            ..self
+        }
+    }
 }
 
 impl Session {
@@ -41,13 +83,24 @@ impl Session {
         permit: Permit,
         started: Millis,
         cancel: &Cancel,
-    ) -> Result<(ToolOutput, Option<Given>), SessionError> {
+    ) -> Result<Advised, SessionError> {
+        let turn = tokio::select! {
+            biased;
+            () = cancel.raised() => return Ok(Advised::without(interrupted())),
+            turn = Arc::clone(&self.advisor_turn).lock_owned() => turn,
+        };
+        // Others may have been advised for long: nothing is asked in an action whose permit has ended (D7).
+        if !permit.is_good_at(self.recorder.now()) {
+            return Ok(Advised::without(expired()));
+        }
         let question = match read_question(permit, started) {
             Ok(question) => self.clean(&question),
-            Err(refused) => return Ok((failed(refused), None)),
+            Err(refused) => return Ok(Advised::without(failed(refused))),
         };
-        // One question at a time: the advisor's call is charged to whoever asked first.
-        let _turn = self.advisor_turn.lock().await;
+        Ok(self.ask_advisor(agent, question, cancel).await?.in_turn(turn))
+    }
+
+    async fn ask_advisor(&self, agent: &Agent, question: String, cancel: &Cancel) -> Result<Advised, SessionError> {
         let asked = self.enter_question(agent, &question)?;
         let mut conversation = Conversation::new(Prompt::advisor(), Vec::new(), question);
         let speaker = Speaker {
@@ -59,10 +112,12 @@ impl Session {
         let (entry, advice) = match self.think(speaker, &mut conversation, cancel).await? {
             Thought::Answered { entry, answer } => (entry, answer.text()),
             Thought::Failed(reason) | Thought::Unreachable(reason) => {
-                return Ok((failed(format!("the advisor failed: {reason}")), None));
+                return Ok(Advised::without(failed(format!("the advisor failed: {reason}"))));
             }
-            Thought::Halted(cause) => return Ok((failed(format!("the advisor was not asked: {cause}")), None)),
-            Thought::Interrupted => return Ok((interrupted(), None)),
+            Thought::Halted(cause) => {
+                return Ok(Advised::without(failed(format!("the advisor was not asked: {cause}"))));
+            }
+            Thought::Interrupted => return Ok(Advised::without(interrupted())),
         };
         let given = self.enter_advice(asked, entry, AdviceForm::Readable, advice.as_bytes())?;
         self.tell(Event::Said {
@@ -73,7 +128,7 @@ impl Session {
             content: advice,
             outcome: FinishOutcome::Ok,
         };
-        Ok((output, Some(given)))
+        Ok(Advised::with(output, given))
     }
 
     /// Has every consultation within the answer `cause` decided, and enters it.
@@ -92,43 +147,56 @@ impl Session {
                     return Ok(Consulted::Refused(reason));
                 }
             };
+            let turn = Arc::clone(&self.advisor_turn).lock_owned().await;
             let Some((permit, started)) = self.still_good(permit)? else {
                 return Ok(Consulted::Refused("the permit to be advised expired".to_owned()));
             };
             let (decision, overflow) = (permit.decision(), Overflow::of(&permit));
-            let (output, given) = self
-                .enter_provider_advice(agent, permit, started, cause, advice)
-                .await?;
+            let entered = self.enter_provider_advice(agent, permit, started, cause, advice)?;
+            let (advised, halted) = match entered {
+                Ok(advised) => (advised, None),
+                Err(cause) => {
+                    let output = failed(format!("the advice could not be entered: {cause}"));
+                    (Advised::without(output), Some(cause))
+                }
+            };
             let ran = Ran::Ended(Ended {
                 decision,
                 started,
                 ended: self.recorder.now(),
                 overflow,
-                output,
-                advice: given,
+                output: advised.output,
+                advice: advised.advice,
+                turn: Some(turn),
             });
             let acted = self.finish_call(agent, &advice.call, ran).await?;
             // Its result is in the answer already; the model is not told again.
             agent.take_up(acted);
+            if let Some(cause) = halted {
+                return Ok(Consulted::Halted(cause));
+            }
         }
         Ok(Consulted::Entered)
     }
 
-    async fn enter_provider_advice(
+    /// Enters what a provider's model advised; the halt if no budget is left to count it in.
+    fn enter_provider_advice(
         &self,
         agent: &Agent,
         permit: Permit,
         started: Millis,
         within: Seq,
         advice: &ProviderAdvice,
-    ) -> Result<(ToolOutput, Option<Given>), SessionError> {
+    ) -> Result<Result<Advised, HaltCause>, SessionError> {
         let question = match read_question(permit, started) {
-            Ok(question) => question,
-            Err(refused) => return Ok((failed(refused), None)),
+            Ok(question) => self.clean(&question),
+            Err(refused) => return Ok(Ok(Advised::without(failed(refused)))),
         };
-        let _turn = self.advisor_turn.lock().await;
         let asked = self.enter_question(agent, &question)?;
-        let call = self.enter_provider_call(within, advice)?;
+        let call = match self.enter_provider_call(within, advice)? {
+            Ok(call) => call,
+            Err(halted) => return Ok(Err(halted)),
+        };
         let (form, content, told) = match &advice.content {
             AdviceContent::Readable(text) => {
                 let text = self.clean(text);
@@ -141,10 +209,8 @@ impl Session {
             ),
             AdviceContent::Failed(reason) => {
                 self.enter_provider_answer(call, AnswerOutcome::Error, None, advice)?;
-                return Ok((
-                    failed(format!("the provider's advisor failed: {}", self.clean(reason))),
-                    None,
-                ));
+                let told = format!("the provider's advisor failed: {}", self.clean(reason));
+                return Ok(Ok(Advised::without(failed(told))));
             }
         };
         let answer = self.enter_provider_answer(call, AnswerOutcome::Ok, Some(&told), advice)?;
@@ -157,11 +223,15 @@ impl Session {
             content: told,
             outcome: FinishOutcome::Ok,
         };
-        Ok((output, Some(given)))
+        Ok(Ok(Advised::with(output, given)))
     }
 
     /// The call that the provider made on its side: what was asked is inside the answer `within`.
-    fn enter_provider_call(&self, within: Seq, advice: &ProviderAdvice) -> Result<Seq, SessionError> {
+    fn enter_provider_call(
+        &self,
+        within: Seq,
+        advice: &ProviderAdvice,
+    ) -> Result<Result<Seq, HaltCause>, SessionError> {
         let document = json!({
             "schema": "countersign.model-request/v1",
             "after": null,
@@ -186,7 +256,8 @@ impl Session {
             toolset: toolset_digest([]),
             price_table: self.prices.digest(),
         };
-        Ok(self.recorder.enter(&self.advisor, body.into(), vec![sent])?.in_order())
+        let entered = within_budget(self.recorder.enter(&self.advisor, body.into(), vec![sent]))?;
+        Ok(entered.map(Entered::in_order))
     }
 
     fn enter_provider_answer(

@@ -17,9 +17,10 @@ use super::act::{Acted, Decided, Ended, Ran};
 use super::agent::{Advice, Agent, AgentEnd, offered};
 use super::background::Background;
 use super::batch::Proposed;
+use super::consult::ADVISOR_NAME;
 use super::conversation::Conversation;
 use super::kind::AgentKind;
-use super::{Event, Session, SessionError};
+use super::{Event, LEAD_NAME, Session, SessionError};
 use crate::gate::{Permit, PermittedCall};
 use crate::model::ToolCall;
 use crate::prompt::{Facts, History, Prompt};
@@ -207,6 +208,7 @@ impl Session {
             overflow,
             output,
             advice: None,
+            turn: None,
         })
     }
 
@@ -339,6 +341,10 @@ impl Order {
         let text = |name| members.text(name).map_err(|error| error.to_string());
         let word = text("type")?;
         let known = || AgentKind::WORDS.map(|(_, word)| word).join(", ");
+        let taken = [LEAD_NAME, ADVISOR_NAME];
+        if taken.contains(&text("name")?) {
+            return Err(format!("no agent can be called {}: these names are taken", taken.join(" or ")));
+        }
         let order = Self {
             kind: AgentKind::from_word(word).ok_or_else(|| format!("unknown type of agent; known are: {}", known()))?,
             name: Name::new(text("name")?).map_err(|error| error.to_string())?,

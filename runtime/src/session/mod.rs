@@ -90,8 +90,9 @@ struct Session {
     observer: Arc<dyn Observer>,
     instructor: Option<Arc<dyn Instructor>>,
     advisor: Instance,
-    /// Held while the advisor is asked.
-    advisor_turn: Mutex<()>,
+    /// Held from a question to the advisor until the action it was asked in has its outcome: the law charges the
+    /// advisor's call to the oldest question that stands open (authority-v1 §5.5).
+    advisor_turn: Arc<Mutex<()>>,
     /// Held by a child that changes files in a folder which it shares with others.
     shared_folder: Mutex<()>,
     principal: ShortDid,

@@ -177,7 +177,7 @@ impl Session {
             observer: plan.observer,
             instructor: plan.instructor,
             advisor,
-            advisor_turn: Mutex::new(()),
+            advisor_turn: Arc::new(Mutex::new(())),
             shared_folder: Mutex::new(()),
             principal: principal.short_did().clone(),
             history,

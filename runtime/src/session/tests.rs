@@ -274,6 +274,18 @@ async fn failed_advice_of_the_provider_is_entered_and_the_agent_goes_on() -> Che
 }
 
 #[tokio::test]
+async fn advice_of_the_provider_that_no_budget_is_left_for_halts_the_agent() -> Checked {
+    // Of a thousand calls: two answers, these reads, and the advice itself; none is left for the advisor's answer.
+    let reads = (0..997).map(|_| call("read", json!({"path": "notes.txt"}), None).map(Part::Call));
+    let reads = answer(reads.collect::<Checked<_>>()?, End::Calls);
+    let last = advised(AdviceContent::Readable("Patch.".to_owned()), Vec::new())?;
+    let played = play(vec![Ok(reads), Ok(last)], None).await?;
+    assert_eq!((played.report.reason, played.verdict), (RunEndReason::HaltedBudget, 0));
+    assert!(played.forms().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
 async fn malformed_call_is_answered_with_what_is_wrong_and_requests_nothing() -> Checked {
     let malformed = MalformedCall {
         id: CallId::numbered(1, 1),

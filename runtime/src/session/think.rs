@@ -11,7 +11,7 @@ use countersign_verifier::code::Code;
 use super::conversation::Conversation;
 use super::{Event, HaltCause, Session, SessionError};
 use crate::model::{Model, ModelAnswer, ModelError, ModelEvent, ModelRequest, Part, no_tokens};
-use crate::recorder::{Instance, Payload, RecordError};
+use crate::recorder::{Entered, Instance, Payload, RecordError};
 use crate::redact::Stream;
 use crate::tool::Cancel;
 
@@ -96,15 +96,9 @@ impl Session {
             toolset: request.toolset(),
             price_table: self.prices.digest(),
         };
-        match self.recorder.enter(speaker.instance, called.into(), vec![sent]) {
+        match within_budget(self.recorder.enter(speaker.instance, called.into(), vec![sent]))? {
             Ok(entered) => Ok(Ok(entered.durable().await?)),
-            Err(RecordError::Unlawful {
-                kind: Kind::ModelCalled,
-                finding,
-            }) if finding.code == Code::G6 => Ok(Err(HaltCause {
-                budget: finding.expected,
-            })),
-            Err(error) => Err(error.into()),
+            Err(halted) => Ok(Err(halted)),
         }
     }
 
@@ -189,6 +183,20 @@ fn outcome_of(answer: &ModelAnswer) -> AnswerOutcome {
     match answer.end {
         crate::model::End::Refused => AnswerOutcome::Refused,
         _ => AnswerOutcome::Ok,
+    }
+}
+
+/// The `model.called` that was entered, or the budget that has nothing left for it.
+pub(super) fn within_budget(entered: Result<Entered, RecordError>) -> Result<Result<Entered, HaltCause>, RecordError> {
+    match entered {
+        Ok(entered) => Ok(Ok(entered)),
+        Err(RecordError::Unlawful {
+            kind: Kind::ModelCalled,
+            finding,
+        }) if finding.code == Code::G6 => Ok(Err(HaltCause {
+            budget: finding.expected,
+        })),
+        Err(error) => Err(error),
     }
 }
 
