@@ -19,6 +19,7 @@ mod interrupt;
 mod logging;
 mod rows;
 mod run;
+mod session_tools;
 mod support;
 mod terminal;
 mod verdicts;
