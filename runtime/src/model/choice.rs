@@ -10,9 +10,10 @@ use thiserror::Error;
 use super::Model;
 use super::anthropic::AnthropicModel;
 use super::http::{ApiKey, BaseUrl, BaseUrlError, Endpoint, HttpError, KeyHeader, KeyInTheClear, served_models};
+use super::openai::{ChatModel, Dialect, ResponsesModel};
 use super::script::ScriptError;
 use super::scripted::ScriptedModel;
-use crate::config::{Provider, SettingError, Settings};
+use crate::config::{Provider, SERVER_KEY_VARIABLE, SettingError, Settings};
 
 /// How the models this build knows are written.
 const KNOWN: &str = "scripted:FILE, anthropic/MODEL, openai/MODEL (Responses API), openai-chat/MODEL \
@@ -111,30 +112,26 @@ impl ModelChoice {
             }
             Self::OpenAi(model) => {
                 let endpoint = endpoint(Provider::OpenAi, KeyHeader::Bearer, settings, learn)?;
-                not_built(Remote::new("openai", model, endpoint))
+                let remote = Remote::new("openai", model, endpoint);
+                Ok(Arc::new(ResponsesModel::new(remote)))
             }
             Self::OpenAiChat(model) => {
                 let endpoint = endpoint(Provider::OpenAi, KeyHeader::Bearer, settings, learn)?;
-                not_built(Remote::new("openai-chat", model, endpoint))
+                let remote = Remote::new("openai-chat", model, endpoint);
+                Ok(Arc::new(ChatModel::new(remote, Dialect::OpenAi)))
             }
             Self::Server { base, model } => {
-                let endpoint = with_key(base.clone(), settings.server_key()?, KeyHeader::Bearer, settings, learn)?;
+                let endpoint = with_key(base.clone(), settings.server_key()?, KeyHeader::Bearer, settings, learn)?
+                    .keyed_by(SERVER_KEY_VARIABLE);
                 let model = match model {
                     Some(model) => model.clone(),
                     None => only_model(&endpoint).await?,
                 };
-                not_built(Remote::new("openai-compatible", &model, endpoint))
+                let remote = Remote::new("openai-compatible", &model, endpoint);
+                Ok(Arc::new(ChatModel::new(remote, Dialect::Other)))
             }
         }
     }
-}
-
-fn not_built(remote: Remote) -> Result<Arc<dyn Model>, OpenError> {
-    Err(OpenError::NotBuilt {
-        provider: remote.provider,
-        model: remote.model,
-        url: remote.endpoint.base().to_string(),
-    })
 }
 
 impl Remote {
@@ -156,7 +153,7 @@ fn endpoint(
 ) -> Result<Endpoint, OpenError> {
     let base = settings.base_url(provider)?;
     let key = settings.key(provider, &base)?;
-    with_key(base, key, header, settings, learn)
+    Ok(with_key(base, key, header, settings, learn)?.keyed_by(provider.key_variable()))
 }
 
 fn with_key(
@@ -273,16 +270,6 @@ pub enum OpenError {
         /// Why not.
         #[source]
         source: TextError,
-    },
-    /// This build cannot talk to the provider yet.
-    #[error("this build cannot talk to {provider} yet, so not to {model} at {url}")]
-    NotBuilt {
-        /// The provider.
-        provider: Name,
-        /// The model.
-        model: Name,
-        /// Where it would have been asked.
-        url: String,
     },
 }
 

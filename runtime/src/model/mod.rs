@@ -10,6 +10,7 @@ mod call;
 mod choice;
 pub mod http;
 mod offer;
+mod openai;
 pub mod prices;
 mod proposed;
 mod request;
