@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod gate;
 pub mod home;
+pub mod kind;
 pub mod model;
 pub mod prompt;
 pub mod recorder;

@@ -6,7 +6,7 @@ use super::target::{
     ADVICE, BETWEEN_CALLS, EXPLORE_REPORT, FINAL_REPORT, GENERAL_REPORT, PLAN_REPORT, PLAN_STEPS, QUOTED_OUTPUT,
     VERIFY_REPORT,
 };
-use crate::session::AgentKind;
+use crate::kind::AgentKind;
 
 /// What an agent is there for. It decides the static part of its prompt, and nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::duty::Duty;
 use self::dynamic::Dynamic;
-use crate::session::AgentKind;
+use crate::kind::AgentKind;
 
 pub use dynamic::{Facts, History};
 pub use target::{TARGETS, Target};

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::session::AgentKind;
+use crate::kind::AgentKind;
 
 /// The most of something that an agent is told to keep to. It binds the model's style only: nothing is cut off by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
