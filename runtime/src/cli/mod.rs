@@ -20,6 +20,7 @@ mod run;
 mod scene;
 mod session;
 mod tools;
+mod voice;
 mod watch;
 
 use std::ffi::OsString;

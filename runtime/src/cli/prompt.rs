@@ -9,6 +9,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::keys::Input;
+use super::voice::{Silence, say};
 use crate::gate::Prompt;
 use crate::tool::{BoxFuture, Nobody, Person};
 
@@ -63,7 +64,7 @@ impl Person for Terminal {
     }
 
     fn show_list<'a>(&'a self, agent: &'a str, items: &'a str) {
-        let _ = writeln!(io::stderr(), "{agent:<9} is at:\n{}", shown_exactly(items.as_bytes()));
+        say(format!("{agent:<9} is at:\n{}", shown_exactly(items.as_bytes())));
     }
 }
 
@@ -72,6 +73,7 @@ impl Person for Terminal {
 /// Nothing reads while nothing has been typed: a question that is taken back, because this future is dropped, leaves
 /// the terminal to whoever reads next.
 async fn put(question: &str) -> Option<String> {
+    let _silence = Silence::begin();
     // What was typed before the question was shown is no answer to it.
     let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     let mut out = io::stderr();

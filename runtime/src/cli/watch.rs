@@ -7,6 +7,7 @@ use countersign_schemas::body::FinishOutcome;
 use countersign_verifier::visible::{visible, visible_json};
 
 use super::scene::Scene;
+use super::voice::say;
 use crate::session::{Event, LEAD_NAME, Observer, Ruled};
 
 /// The most of a model's words that a line shows; the ledger has them all.
@@ -26,33 +27,25 @@ pub(crate) enum Show {
 pub(crate) struct Watcher {
     show: Show,
     scene: Arc<Scene>,
-    out: Mutex<Box<dyn Write + Send>>,
 }
 
 impl Watcher {
-    pub(crate) fn new(show: Show, scene: Arc<Scene>) -> Self {
-        let out: Box<dyn Write + Send> = match show {
-            Show::Text => Box::new(io::stderr()),
-            Show::Json => Box::new(io::stdout()),
-        };
-        Self {
-            show,
-            scene,
-            out: Mutex::new(out),
-        }
+    pub(crate) const fn new(show: Show, scene: Arc<Scene>) -> Self {
+        Self { show, scene }
     }
 }
 
 impl Observer for Watcher {
     fn observe(&self, event: &Event) {
         self.scene.observe(event);
-        let line = match self.show {
-            Show::Json => Some(visible_json(&event.to_json().to_string())),
-            Show::Text => text(event),
-        };
-        if let (Some(line), Ok(mut out)) = (line, self.out.lock()) {
-            // A front end that went away must not stop the run: the ledger has it all.
-            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        match self.show {
+            Show::Text => text(event).into_iter().for_each(say),
+            Show::Json => {
+                let line = visible_json(&event.to_json().to_string());
+                let mut out = io::stdout().lock();
+                // A front end that went away must not stop the run: the ledger has it all.
+                let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+            }
         }
     }
 }
@@ -98,7 +91,7 @@ impl Observer for Conversation {
             _ => {
                 if let Some(line) = text(event) {
                     self.end_line();
-                    let _ = writeln!(io::stderr(), "{line}");
+                    say(line);
                 }
             }
         }
