@@ -58,6 +58,20 @@ fn approval_that_finds_the_budget_used_up_by_others_is_no_permit_and_no_end_of_t
 fn agents_side_by_side_ask_the_advisor_one_after_the_other_until_the_outcome_is_entered() -> Checked {
     let workshop = Workshop::new()?;
     workshop.file("policy.cedar", PERMIT_WORK)?;
+    workshop.file("work/notes.txt", "x\n")?;
+    // Agents that may write work side by side only where each can have a work tree of its own.
+    let repository = "git init -q && git add -A && git -c user.name=t -c user.email=t@example.com commit -qm begin";
+    let made = Command::new("sh")
+        .args(["-c", repository])
+        .current_dir(workshop.work())
+        .status()?;
+    if !made.success() {
+        skip(
+            "agents_side_by_side_ask_the_advisor_one_after_the_other_until_the_outcome_is_entered",
+            "there is no git",
+        );
+        return Ok(());
+    }
     // The script has no words for the advisor: each question fails and stands open until its action is finished.
     let mut turns = vec![turn("advisor", &json!({ "question": "What now?" }))];
     turns.push(turns[0].clone());
@@ -206,6 +220,36 @@ fn question_that_was_interrupted_reads_nothing_of_what_is_typed_next() -> Checke
     workshop.verdict()?.expect(0);
     let settings = |name: &str| std::fs::read_to_string(workshop.root().join(name));
     assert_eq!(settings("before")?, settings("after")?);
+    Ok(())
+}
+
+#[test]
+fn nothing_is_said_while_a_question_stands() -> Checked {
+    if !has_script("nothing_is_said_while_a_question_stands") {
+        return Ok(());
+    }
+    let workshop = Workshop::new()?;
+    let order = |name: &str| json!({ "tool": "agent", "args": { "type": "verify", "name": name, "task": "t" } });
+    let mock = "--- this action needs your approval ---\ntool: list\n--- approve? [y/N] ";
+    let look = json!({ "tool": "list", "args": { "path": "." } });
+    workshop.script_of(&json!({
+        "lead": [{ "say": "Both.", "calls": [order("asks"), order("mocks")] }, { "say": "Done." }],
+        "asks": [turn("bash", &json!({ "command": "touch made" })), { "say": "Done." }],
+        "mocks": [{ "say": "I look.", "calls": [look] }, { "say": mock }],
+    }))?;
+    let screen = workshop.root().join("screen");
+    let shown = || std::fs::read_to_string(&screen).unwrap_or_default();
+    let mut chat = Running::start(&mut chat_at_terminal(&workshop, &screen))?;
+    let mut keyboard = chat.take_input()?;
+    chat.wait_for("the question", || shown().contains("approve? [y/N]"))?;
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(shown().ends_with("approve? [y/N] "), "{}", shown());
+    keyboard.write_all(b"n\n")?;
+    chat.wait_for("what was held back", || shown().contains("tool: list"))?;
+    chat.wait_for("the prompt", || prompts(&screen) == 1)?;
+    keyboard.write_all(b"/quit\r")?;
+    chat.end()?;
+    workshop.verdict()?.expect(0);
     Ok(())
 }
 
