@@ -343,7 +343,10 @@ impl Order {
         let known = || AgentKind::WORDS.map(|(_, word)| word).join(", ");
         let taken = [LEAD_NAME, ADVISOR_NAME];
         if taken.contains(&text("name")?) {
-            return Err(format!("no agent can be called {}: these names are taken", taken.join(" or ")));
+            return Err(format!(
+                "no agent can be called {}: these names are taken",
+                taken.join(" or ")
+            ));
         }
         let order = Self {
             kind: AgentKind::from_word(word).ok_or_else(|| format!("unknown type of agent; known are: {}", known()))?,

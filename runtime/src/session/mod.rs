@@ -14,7 +14,6 @@ mod delegate;
 mod ending;
 mod error;
 mod event;
-
 mod outcome;
 mod root;
 mod start;
@@ -45,7 +44,6 @@ pub(crate) use build::runtime as runtime_build;
 pub(crate) use error::HOST_CREDENTIAL;
 pub use error::SessionError;
 pub use event::{Event, Observer, Ruled};
-
 pub(crate) use start::LEAD_NAME;
 pub use start::{ApproverKey, Plan};
 pub use turns::{Instructor, TurnEnd};
