@@ -302,7 +302,15 @@ fn i9_withheld_policies_leave_every_decision_unproven() {
     for slot in 0..3 {
         let writer = tell(Twist::draft("layer1", move |draft| draft.withheld = vec![slot]));
         let decisions = [
-            "spawn", "grep", "scout-write", "consult", "edit", "bash", "fetch", "stray", "todo",
+            "spawn",
+            "grep",
+            "scout-write",
+            "consult",
+            "edit",
+            "bash",
+            "fetch",
+            "stray",
+            "todo",
         ];
         let expected: Vec<(String, Option<u64>)> = std::iter::once(("I9".to_owned(), Some(writer.at("layer1").get())))
             .chain(decisions.map(|label| ("D4b".to_owned(), Some(writer.at(&format!("{label}-decision")).get()))))

@@ -132,10 +132,9 @@ impl ModelError {
             Self::Http(error) => error.is_environment(),
             // What does not pass in all that time is an outage.
             Self::GaveUp { source, .. } => source.is_transient() || source.is_environment(),
-            Self::UnknownAgent { .. }
-            | Self::ScriptExhausted { .. }
-            | Self::Protocol { .. }
-            | Self::Failed { .. } => false,
+            Self::UnknownAgent { .. } | Self::ScriptExhausted { .. } | Self::Protocol { .. } | Self::Failed { .. } => {
+                false
+            }
         }
     }
 
