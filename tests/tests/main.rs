@@ -17,6 +17,7 @@ mod gate;
 mod grants;
 mod interrupt;
 mod logging;
+mod providers;
 mod rows;
 mod run;
 mod session_tools;

@@ -21,3 +21,9 @@ mod server;
 mod server_tests;
 mod sse;
 mod wire;
+
+pub(crate) use fault::Fault;
+pub(crate) use record::{Recorded, check_prefixes};
+pub(crate) use server::{Provider, Setup};
+pub(crate) use sse::LineEnd;
+pub(crate) use wire::Usage;
