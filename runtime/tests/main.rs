@@ -42,6 +42,7 @@ fn wrong_arguments_exit_2() -> Checked {
         &["ledger"],
         &["tools", "--frobnicate"],
         &["ledger", "show", "x"],
+        &["run", " ", "--model", "scripted:none.json"],
     ] {
         assert_eq!(code(arguments)?, Some(2), "{arguments:?}");
     }

@@ -34,7 +34,7 @@ fn both_programs_state_one_version() -> Checked {
 #[test]
 fn help_is_a_result_and_names_every_command() -> Checked {
     let help = run_countersign(["--help"])?.expect(0).stdout;
-    for command in ["demo", "init", "run", "verify", "ledger", "tools"] {
+    for command in ["demo", "init", "run", "chat", "verify", "ledger", "tools"] {
         assert!(help.contains(command), "{command} is not in\n{help}");
     }
     let help = run_verify(["--help"])?.expect(0).stdout;

@@ -16,6 +16,9 @@ use crate::session::RunReport;
 
 /// Plays one run to its end.
 pub(super) fn run(arguments: RunArguments) -> Result<Exit, Failure> {
+    if arguments.task.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "the task is empty").hint("say in a sentence what is to be done"));
+    }
     let show = if arguments.json { Show::Json } else { Show::Text };
     let outfit = Outfit::of(arguments.session)?;
     let scene = Arc::new(Scene::default());
