@@ -294,6 +294,39 @@ fn advisor_of_another_provider_is_asked_there_and_sees_only_the_question() -> Ch
 }
 
 #[test]
+fn agents_side_by_side_keep_their_conversations_apart() -> Checked {
+    let send = |name: &str| {
+        let task = format!("look around for {name}");
+        json!({ "tool": "agent", "args": { "type": "explore", "name": name, "task": task } })
+    };
+    let names = ["ann", "ben", "cem"];
+    let mut agents = json!({ "lead": [{ "say": "Three at once.", "calls": names.map(send) }, { "say": "Done." }] });
+    for name in names {
+        agents[name] = json!([turn("list", &json!({ "path": "." })), { "say": format!("{name} saw it.") }]);
+    }
+    let script = json!({ "schema": "countersign.script/v1", "agents": agents }).to_string();
+    with_each(|service| {
+        let provider = Provider::start(service.setup(&script, "say hello")?.chunks_up_to(5))?;
+        let (workshop, ran) = ask(service, &provider.url(), |_| ())?;
+        ran.expect(0);
+        workshop.verdict()?.expect(0);
+        assert_eq!(
+            check_prefixes(&provider.requests())?,
+            4,
+            "lead and three agents asked twice each"
+        );
+        for action in workshop.actions()?.iter().filter(|action| action.tool == "agent") {
+            let report = format!("{} saw it.", action.argument("name"));
+            assert!(
+                action.result.as_ref().is_some_and(|result| result.contains(&report)),
+                "{action:?}"
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn server_with_several_models_wants_to_know_which() -> Checked {
     let provider = Provider::start(Setup::new(HELLO, "say hello")?)?;
     let workshop = Workshop::new()?;
