@@ -1,7 +1,6 @@
 //! Runs over the real wire formats: a provider on loopback plays the script, and the ledger tells what the script tells.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use countersign_examples::{DEMO_POLICY, DEMO_SCRIPT, DEMO_TASK, unpack_demo};
@@ -11,64 +10,13 @@ use crate::support::Checked;
 use crate::support::child::Running;
 use crate::support::programs::{Ran, run};
 use crate::support::provider::{Fault, LineEnd, Provider, Recorded, Setup, Usage, check_prefixes};
+use crate::support::service::{KEY, Service, ask, assert_key_is_nowhere, with_each};
 use crate::support::stored::log;
 use crate::support::tale::Tale;
 use crate::support::workshop::{Workshop, turn};
 
-/// Looks like no provider's key, so that no pattern recognises it.
-const KEY: &str = "Key0fThisTest5d41402abc4b2a76b9719d911017c592";
-
 /// More requests than this for one question are not bounded retries.
 const ATTEMPTS_MAX: usize = 20;
-
-/// A model as it is named on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Service {
-    Anthropic,
-    OpenAi,
-    OpenAiChat,
-    Local,
-}
-
-const SERVICES: [Service; 4] = [Service::Anthropic, Service::OpenAi, Service::OpenAiChat, Service::Local];
-
-impl Service {
-    fn model(self, url: &str) -> String {
-        match self {
-            Self::Anthropic => "anthropic/claude-test".to_owned(),
-            Self::OpenAi => "openai/gpt-test".to_owned(),
-            Self::OpenAiChat => "openai-chat/gpt-test".to_owned(),
-            Self::Local => format!("{url}/v1#local-model"),
-        }
-    }
-
-    /// The variable with the key, and how a request shows it.
-    fn key(self) -> Option<(&'static str, &'static str, String)> {
-        match self {
-            Self::Anthropic => Some(("ANTHROPIC_API_KEY", "x-api-key", KEY.to_owned())),
-            Self::OpenAi | Self::OpenAiChat => Some(("OPENAI_API_KEY", "authorization", format!("Bearer {KEY}"))),
-            Self::Local => None,
-        }
-    }
-
-    /// A server that plays `script` to a lead with `task`.
-    fn setup(self, script: &str, task: &str) -> Checked<Setup> {
-        let setup = Setup::new(script, task)?;
-        Ok(match self {
-            Self::Local => setup,
-            _ => setup.key(KEY),
-        })
-    }
-
-    /// `command` with this model at `url`. Keys are there whoever is asked: nobody gets one that is not meant for it.
-    fn choose(self, command: &mut Command, url: &str) {
-        command.args(["--model", &self.model(url)]);
-        command.env("ANTHROPIC_BASE_URL", url).env("ANTHROPIC_API_KEY", KEY);
-        command
-            .env("OPENAI_BASE_URL", format!("{url}/v1"))
-            .env("OPENAI_API_KEY", KEY);
-    }
-}
 
 /// The demo's project, policy and approver in a workshop.
 struct Demo {
@@ -105,71 +53,10 @@ impl Demo {
     }
 }
 
-/// A task without tools, run once against `provider`.
-fn ask(service: Service, url: &str, change: impl Fn(&mut Command)) -> Checked<(Workshop, Ran)> {
-    let workshop = Workshop::new()?;
-    let mut command = workshop.countersign();
-    command.args([
-        "run",
-        "say hello",
-        "--dir",
-        "work",
-        "--ledger",
-        "ledger.db",
-        "--approve",
-        "never",
-    ]);
-    service.choose(&mut command, url);
-    command.env("RUST_LOG", "trace");
-    change(&mut command);
-    let ran = run(&mut command)?;
-    Ok((workshop, ran))
-}
-
-/// Tries something with every service, side by side, because most of it is waiting.
-fn with_each(attempt: impl Fn(Service) -> Checked + Sync) -> Checked {
-    std::thread::scope(|scope| {
-        let attempt = &attempt;
-        let attempts = SERVICES.map(|service| (service, scope.spawn(move || attempt(service))));
-        for (service, attempt) in attempts {
-            let ended = attempt.join().map_err(|_| format!("{service:?}: see above"))?;
-            ended.map_err(|error| format!("{service:?}: {error}"))?;
-        }
-        Ok(())
-    })
-}
-
 const HELLO: &str = r#"{"schema":"countersign.script/v1","agents":{"lead":[{"say":"Hello, 世界."}]}}"#;
 
 fn hello(service: Service, fault: Fault) -> Checked<Provider> {
     Provider::start(service.setup(HELLO, "say hello")?.always(fault))
-}
-
-/// Every file below `folder` that holds `bytes`.
-fn files_with(folder: &Path, bytes: &[u8]) -> Checked<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files_with(&path, bytes)?);
-        } else if fs::read(&path)?.windows(bytes.len()).any(|window| window == bytes) {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-/// The key is in no file, the log of the program included, and was never printed.
-#[track_caller]
-fn assert_key_is_nowhere(workshop: &Workshop, ran: &Ran) -> Checked {
-    let logs = fs::read_dir(workshop.home().join("logs"))?.collect::<Result<Vec<_>, _>>()?;
-    let [log] = logs.as_slice() else {
-        return Err(format!("{} logs", logs.len()).into());
-    };
-    assert!(log.metadata()?.len() > 0, "there is something to look at");
-    assert_eq!(files_with(workshop.root(), KEY.as_bytes())?, Vec::<PathBuf>::new());
-    assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), "{ran}");
-    Ok(())
 }
 
 fn answered(ledger: &Path) -> Checked<Vec<Value>> {

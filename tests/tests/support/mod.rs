@@ -8,6 +8,7 @@ pub(crate) mod namespace;
 pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod rng;
+pub(crate) mod service;
 pub(crate) mod stored;
 pub(crate) mod story;
 pub(crate) mod tale;
