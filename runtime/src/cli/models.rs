@@ -46,8 +46,13 @@ pub(super) fn choose(home: &Home, arguments: &SessionArguments) -> Result<Chosen
             None => Advisor::Other(parse("--advisor", &name)?),
         },
     };
+    let agents = parse("--model", &model)?;
+    if matches!(advisor, Advisor::Provider(_)) && !matches!(agents, ModelChoice::Anthropic(_)) {
+        let problem = format!("--advisor {PROVIDER_SIDE}…: the provider of {model} has no advisor tool of its own");
+        return Err(Failure::new(Exit::Usage, problem).hint("name a model of its own for the advisor"));
+    }
     Ok(Chosen {
-        agents: parse("--model", &model)?,
+        agents,
         advisor,
         settings,
     })

@@ -131,7 +131,10 @@ impl ModelAnswer {
             call["provider_side"] = true.into();
             call
         });
-        let calls: Vec<Value> = consulted.chain(self.calls().map(ToolCall::to_json)).collect();
+        let mut calls: Vec<Value> = consulted.chain(self.calls().map(ToolCall::to_json)).collect();
+        for reason in calls.iter_mut().filter_map(|call| call.pointer_mut("/advice/reason")) {
+            *reason = redact(reason.as_str().unwrap_or_default()).into();
+        }
         let mut document = json!({
             "schema": "countersign.answer/v1",
             "text": redact(&self.text()),
@@ -247,13 +250,17 @@ mod tests {
     #[test]
     fn everything_but_arguments_is_redacted() -> TestResult {
         let arguments = object(json!({"command": "echo secret"}));
+        let advice = AdviceStatement {
+            relation: AdviceRelation::Followed,
+            reason: "because of the secret".to_owned(),
+        };
         let mut said = answer(vec![
             Part::Opaque(Opaque {
                 format: "anthropic",
                 block: r#"{"thinking":"secret"}"#.to_owned(),
             }),
             Part::Text("the secret".to_owned()),
-            Part::Call(ToolCall::new(CallId::numbered(1, 1), "bash", arguments, None)?),
+            Part::Call(ToolCall::new(CallId::numbered(1, 1), "bash", arguments, Some(advice))?),
             Part::Malformed(MalformedCall {
                 id: CallId::numbered(1, 2),
                 tool: "bash".to_owned(),

@@ -123,7 +123,7 @@ impl Prompt {
         self.static_len_bytes
     }
 
-    /// SHA-256 over the whole text: `system_prompt` of `model.called`.
+    /// SHA-256 over the whole text. `system_prompt` of `model.called` is that of [`Self::static_text`] alone.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::sha256(self.text.as_bytes())

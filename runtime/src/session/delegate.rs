@@ -255,7 +255,7 @@ impl Session {
         Ok(Agent {
             instance: newborn.introduced_at(seq),
             name: order.name.clone(),
-            conversation: Conversation::new(prompt, offered(&grant), order.task.clone())
+            conversation: Conversation::new(prompt, offered(&grant), self.clean(&order.task))
                 .with_provider_advisor(self.models.provider_advisor.as_deref().filter(|_| may_consult(&grant))),
             grant,
             window,
