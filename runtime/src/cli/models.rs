@@ -106,3 +106,33 @@ impl Chosen {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+
+    type Checked = Result<(), Box<dyn std::error::Error>>;
+
+    fn exit(model: &str, advisor: &str) -> Result<Option<Exit>, Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let line = ["countersign", "run", "task", "--model", model, "--advisor", advisor];
+        let Command::Run(arguments) = Arguments::try_parse_from(line)?.command else {
+            return Err("a run".into());
+        };
+        let chosen = choose(&Home::at(folder.path()), &arguments.session);
+        Ok(chosen.err().map(|failure| failure.exit))
+    }
+
+    #[test]
+    fn advisor_of_a_provider_is_refused_where_the_provider_has_none() -> Checked {
+        for model in ["scripted:x.json", "openai/gpt-6", "http://127.0.0.1:1/v1#m"] {
+            assert_eq!(exit(model, "provider:stronger")?, Some(Exit::Usage), "{model}");
+            assert_eq!(exit(model, "scripted:y.json")?, None, "{model}");
+        }
+        assert_eq!(exit("anthropic/claude-opus-5", "provider:stronger")?, None);
+        Ok(())
+    }
+}
