@@ -16,5 +16,6 @@ pub mod prompt;
 pub mod recorder;
 pub mod redact;
 pub mod session;
+mod side_by_side;
 pub mod tool;
 pub mod worktree;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use countersign_identity::grant::HostScope;
 use countersign_schemas::body::RunMode;
+use countersign_verifier::policy;
 
 use super::arguments::SessionArguments;
 use super::exit::{Exit, Failure};
@@ -59,6 +60,8 @@ pub(crate) struct Front {
 impl Outfit {
     /// Opens what the arguments name. Nothing is written but, without `--ledger`, the folder for ledgers.
     pub(crate) fn of(arguments: SessionArguments) -> Result<Self, Failure> {
+        // Policies are needed once everything here is opened. Without a thread they are read when they are needed.
+        let _ = std::thread::Builder::new().spawn(policy::read_ahead);
         let home = home()?;
         let input = Input::of(arguments.no_input);
         let authority = keys::authority(&home)?;

@@ -31,8 +31,8 @@ pub enum RecordError {
     /// The operating system gives no randomness.
     #[error("no randomness for keys or salts")]
     Randomness(#[from] RandomnessError),
-    /// The writer thread could not be started.
-    #[error("the ledger's writer could not be started")]
+    /// A thread could not be started.
+    #[error("a thread for the ledger could not be started")]
     Thread(#[source] std::io::Error),
     /// A credential could not be made.
     #[error("a credential could not be made")]

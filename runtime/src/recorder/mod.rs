@@ -69,6 +69,8 @@ pub struct Recorder {
     origin: Origin,
     runtime: Instance,
     checkpoint_keys: CheckpointKeys,
+    /// The checkpoint over the first entry, which is written behind it.
+    first_checkpoint: Durable,
     state: Mutex<State>,
 }
 
@@ -178,8 +180,12 @@ impl Recorder {
             }
             .into()
         };
-        self.enter_with(&self.runtime, Vec::new(), closing)?.durable().await?;
-        self.put_checkpoint()?.await?;
+        let closed = self.enter_with(&self.runtime, Vec::new(), closing)?;
+        // Signed while that entry is written; it is written behind it.
+        let last_checkpoint = self.put_checkpoint()?;
+        closed.durable().await?;
+        last_checkpoint.await?;
+        self.first_checkpoint.await?;
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
         state.appender.close()?.close()?;
@@ -188,16 +194,13 @@ impl Recorder {
 
     fn put_checkpoint(&self) -> Result<Durable, RecordError> {
         let mut state = self.lock();
-        let size = state.law.head().size;
         let head = Checkpoint {
             origin: self.origin.clone(),
-            size,
+            size: state.law.head().size,
             root: state.tree.root(),
         };
-        let seconds = UnixSeconds::new(state.clock.read().at.get() / 1000)
-            .ok_or_else(|| RecordError::Field("the time has no whole seconds".into()))?;
-        let note = checkpoint::sign(&head, &self.checkpoint_keys, seconds);
-        Ok(state.appender.put_checkpoint(size, note.into_bytes()))
+        let note = sign_checkpoint(&head, &self.checkpoint_keys, state.clock.read().at)?;
+        Ok(state.appender.put_checkpoint(head.size, note))
     }
 
     fn append(
@@ -235,6 +238,12 @@ impl Recorder {
         // A panic under the lock can only come before the law and the ledger changed together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn sign_checkpoint(head: &Checkpoint, keys: &CheckpointKeys, at: Millis) -> Result<Vec<u8>, RecordError> {
+    let seconds =
+        UnixSeconds::new(at.get() / 1000).ok_or_else(|| RecordError::Field("the time has no whole seconds".into()))?;
+    Ok(checkpoint::sign(head, keys, seconds).into_bytes())
 }
 
 /// A signed statement with its place, not yet judged.

@@ -11,7 +11,7 @@ use countersign_identity::did::PeerDid;
 use countersign_identity::instant::Window;
 use countersign_identity::keys::{HybridSecret, Seed32};
 use countersign_ledger::appender::Appender;
-use countersign_ledger::checkpoint::CheckpointKeys;
+use countersign_ledger::checkpoint::{Checkpoint, CheckpointKeys};
 use countersign_ledger::cose::AadLedger;
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::store::Sqlite;
@@ -25,8 +25,9 @@ use countersign_schemas::text::{Did, Name, Origin};
 use countersign_verifier::law::Law;
 use data_encoding::HEXLOWER;
 
-use super::{Instance, Newborn, RecordError, Recorder, Signed, State};
+use super::{Instance, Newborn, RecordError, Recorder, Signed, State, sign_checkpoint};
 use crate::clock::Clock;
+use crate::side_by_side::side_by_side;
 
 /// The principal's name and the host's keys and credential: what a run acts under.
 pub struct Authority {
@@ -86,18 +87,14 @@ impl Authority {
 }
 
 impl Recorder {
-    /// Makes the ledger at `path` with its first entry and first checkpoint, and opens it.
+    /// Makes the ledger at `path` with its first entry, and opens it. The first checkpoint is written behind that entry:
+    /// whoever waits for a later one has waited for it.
     ///
     /// `window` is that of the runtime instance; `build` names the program.
     ///
     /// # Errors
-    /// [`RecordError`]; nothing is left at `path` unless the ledger was made and only the checkpoint failed.
-    pub async fn create(
-        path: &Path,
-        authority: &Authority,
-        window: Window,
-        build: Digest,
-    ) -> Result<Self, RecordError> {
+    /// [`RecordError`]; nothing is left at `path` unless the file was made and what came after it failed.
+    pub fn create(path: &Path, authority: &Authority, window: Window, build: Digest) -> Result<Self, RecordError> {
         let mut clock = Clock::default();
         let at = clock.read().at;
         let newborn = Newborn::generate()?;
@@ -122,8 +119,20 @@ impl Recorder {
         let (mut law, mut tree) = (Law::new(), Frontier::new());
         let row = signed.admit(&mut law, &tree, Vec::new())?;
         tree.push(row.record());
-        let store = Sqlite::create(path, &[row])?;
+        let head = Checkpoint {
+            origin: origin.clone(),
+            size: law.head().size,
+            root: tree.root(),
+        };
+        // Making the file is waiting for the disk, and signing is none of its concern.
+        let (note, store) = side_by_side(
+            || sign_checkpoint(&head, &checkpoint_keys, at),
+            || Sqlite::create(path, &[row]),
+        )
+        .map_err(RecordError::Thread)?;
+        let (note, store) = (note?, store?);
         let appender = Appender::start(store).map_err(RecordError::Thread)?;
+        let first_checkpoint = appender.put_checkpoint(head.size, note);
         let state = Mutex::new(State {
             law,
             clock,
@@ -131,15 +140,14 @@ impl Recorder {
             tree,
             appender,
         });
-        let recorder = Self {
+        Ok(Self {
             ledger,
             origin,
             runtime,
             checkpoint_keys,
+            first_checkpoint,
             state,
-        };
-        recorder.put_checkpoint()?.await?;
-        Ok(recorder)
+        })
     }
 }
 

@@ -34,9 +34,9 @@ fn authority() -> Checked<(Authority, Window)> {
     Ok((Authority::new(principal_did, host, credential)?, window))
 }
 
-async fn recorder(path: &Path) -> Checked<(Recorder, AuditOptions)> {
+fn recorder(path: &Path) -> Checked<(Recorder, AuditOptions)> {
     let (authority, window) = authority()?;
-    let recorder = Recorder::create(path, &authority, window, Digest::sha256(b"build")).await?;
+    let recorder = Recorder::create(path, &authority, window, Digest::sha256(b"build"))?;
     let anchored = AuditOptions {
         anchors: vec![Anchor::Long(authority.principal().clone())],
         ..AuditOptions::default()
@@ -67,7 +67,7 @@ fn a_ledger_closes_while_the_clock_is_behind() -> Checked {
     block_on(async {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("ledger.db");
-        let (recorder, anchored) = recorder(&path).await?;
+        let (recorder, anchored) = recorder(&path)?;
         recorder.lock().clock.run_ahead(60_000);
         recorder.close().await?;
         // ledger.opened, clock-stepped, ledger.closed.
@@ -81,7 +81,7 @@ fn an_entry_that_is_too_large_leaves_the_state_as_it_was() -> Checked {
     block_on(async {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("ledger.db");
-        let (recorder, anchored) = recorder(&path).await?;
+        let (recorder, anchored) = recorder(&path)?;
         let large = Payload::content(vec![0; PAYLOAD_BYTES_MAX + 1])?;
         let refused = recorder.enter_own(warning(&large), vec![large]);
         assert!(matches!(refused.err(), Some(RecordError::Row(_))));

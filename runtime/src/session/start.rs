@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_identity::credential::{ApproverCredential, InstanceClaims, InstanceCredential, InstanceRole};
 use countersign_identity::did::{PeerDid, ShortDid};
-use countersign_identity::grant::{HostScope, Lineage};
+use countersign_identity::grant::{Grant, HostScope, Lineage};
 use countersign_identity::instant::Window;
 use countersign_identity::keys::{HybridSecret, Seed32};
 use countersign_schemas::body::{
@@ -31,8 +31,9 @@ use crate::clock::Clock;
 use crate::gate::{Approver, Enrolled, Gate, Manner, Surroundings};
 use crate::model::prices::PriceTable;
 use crate::prompt::{History, Prompt};
-use crate::recorder::{Authority, Newborn, Payload, Recorder};
+use crate::recorder::{Authority, Newborn, Payload, RecordError, Recorder};
 use crate::redact::Redactor;
+use crate::side_by_side::side_by_side;
 use crate::tool::{BUILTIN, Cancel, Jobs, Person, ReadLog, Shell, Toolbox};
 
 /// What the lead agent is called in ledgers and scripts.
@@ -120,7 +121,12 @@ impl Session {
         }
         check_covers(given.as_ref(), &workspace, &plan.hosts, principal.short_did())?;
 
-        let recorder = Arc::new(Recorder::create(&plan.ledger, &plan.authority, window, build::digest()).await?);
+        let recorder = Arc::new(Recorder::create(
+            &plan.ledger,
+            &plan.authority,
+            window,
+            build::digest(),
+        )?);
         let entrance = Entrance {
             recorder: &recorder,
             authority: &plan.authority,
@@ -133,10 +139,6 @@ impl Session {
             entrance.adopt(layer, text)?;
         }
         let approver = plan.approver.map(|key| entrance.introduce_approver(key)).transpose()?;
-        let advisor = Newborn::generate()?;
-        let (advisor, _) = entrance.introduce(advisor, ADVISOR_NAME, InstanceRole::Advisor, None)?;
-        let task = plan.redactor.redact(&plan.task).into_owned();
-        let parent_grant = given.as_ref().map(|given| entrance.issue(given)).transpose()?;
         let grant = root_grant(
             given.as_ref(),
             &workspace,
@@ -144,8 +146,11 @@ impl Session {
             principal.short_did(),
             recorder.ledger(),
         )?;
-        let role = InstanceRole::Agent(Box::new(grant.clone()));
-        let (instance, credential) = entrance.introduce(Newborn::generate()?, LEAD_NAME, role, parent_grant)?;
+        let (advisor, lead) = entrance.candidates(&grant)?;
+        let (advisor, _) = entrance.introduce(advisor, None)?;
+        let task = plan.redactor.redact(&plan.task).into_owned();
+        let parent_grant = given.as_ref().map(|given| entrance.issue(given)).transpose()?;
+        let (instance, credential) = entrance.introduce(lead, parent_grant)?;
         let history = history_of(&workspace);
         let facts = facts(&grant, history.clone(), now);
         let prompt = if plan.coordinates {
@@ -256,6 +261,13 @@ struct Entrance<'a> {
     window: Window,
 }
 
+/// Somebody with keys and a credential of the host for them, whom the ledger does not know yet.
+struct Candidate {
+    newborn: Newborn,
+    role: Role,
+    credential: Vec<u8>,
+}
+
 impl Entrance<'_> {
     fn adopt(&self, layer: PolicyLayer, policies: &str) -> Result<Seq, SessionError> {
         let payloads = vec![
@@ -290,14 +302,18 @@ impl Entrance<'_> {
         })
     }
 
-    /// Introduces an instance under a credential of the host; gives it with the credential's digest.
-    fn introduce(
-        &self,
-        newborn: Newborn,
-        name: &str,
-        claimed: InstanceRole,
-        parent_grant: Option<Seq>,
-    ) -> Result<(crate::recorder::Instance, Digest), SessionError> {
+    /// Advisor and lead. Keys and credentials take longest of what a run begins with, and neither needs the other.
+    fn candidates(&self, lead: &Grant) -> Result<(Candidate, Candidate), SessionError> {
+        let (advisor, lead) = side_by_side(
+            || self.candidate(ADVISOR_NAME, InstanceRole::Advisor),
+            || self.candidate(LEAD_NAME, InstanceRole::Agent(Box::new(lead.clone()))),
+        )
+        .map_err(RecordError::Thread)?;
+        Ok((advisor?, lead?))
+    }
+
+    fn candidate(&self, name: &str, claimed: InstanceRole) -> Result<Candidate, SessionError> {
+        let newborn = Newborn::generate()?;
         let (role, model) = match claimed {
             InstanceRole::Advisor => (Role::Advisor, &self.models.advisor),
             _ => (Role::Agent, &self.models.agents),
@@ -313,6 +329,24 @@ impl Entrance<'_> {
             ledger: countersign_identity::binding::LedgerBinding::Id(self.recorder.ledger()),
         };
         let credential = InstanceCredential::issue(&claims, self.authority.host(), self.authority.host_did())?;
+        Ok(Candidate {
+            newborn,
+            role,
+            credential,
+        })
+    }
+
+    /// Introduces an instance; gives it with the digest of its credential.
+    fn introduce(
+        &self,
+        candidate: Candidate,
+        parent_grant: Option<Seq>,
+    ) -> Result<(crate::recorder::Instance, Digest), SessionError> {
+        let Candidate {
+            newborn,
+            role,
+            credential,
+        } = candidate;
         let digest = Digest::sha256(&credential);
         let seq = self.enter_introduction(newborn.did(), role, credential, parent_grant)?;
         Ok((newborn.introduced_at(seq), digest))

@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::findings::Findings;
 use super::{Change, Law};
 use crate::code::Code;
-use crate::policy::{BUILTIN_LAYER0, LANGUAGE, LoadedLayer, SCHEMA};
+use crate::policy::{BUILTIN_LAYER0, ENTITIES, LANGUAGE, LoadedLayer, SCHEMA};
 
 /// The texts of one layer.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
     }
     let texts = (policies, schema, entities);
     let loaded = match texts {
-        (Some(policies), Some(schema), Some(entities)) => Some(Arc::new(load(body.layer, policies, schema, entities))),
+        (Some(policies), Some(schema), Some(entities)) => Some(load(body.layer, policies, schema, entities)),
         _ => None,
     };
     let digest = policies.map(Digest::sha256);
@@ -127,14 +127,49 @@ fn require_published(code: Code, name: &str, text: Option<&[u8]>, published: &st
 }
 
 /// A text that cannot be loaded answers every request with could-not-evaluate; adopting it is lawful.
-fn load(layer: PolicyLayer, policies: &[u8], schema: &[u8], entities: &[u8]) -> LoadedLayer {
+fn load(layer: PolicyLayer, policies: &[u8], schema: &[u8], entities: &[u8]) -> Arc<LoadedLayer> {
     let texts = (
         str::from_utf8(policies),
         str::from_utf8(schema),
         str::from_utf8(entities),
     );
     let (Ok(policies), Ok(schema), Ok(entities)) = texts else {
-        return LoadedLayer::unreadable(layer);
+        return Arc::new(LoadedLayer::unreadable(layer));
     };
-    LoadedLayer::load(layer, policies, schema, entities).unwrap_or_else(|_| LoadedLayer::unreadable(layer))
+    if (layer, policies, schema, entities) == (PolicyLayer::Builtin, BUILTIN_LAYER0, SCHEMA, ENTITIES) {
+        return LoadedLayer::builtin();
+    }
+    let loaded = LoadedLayer::load(layer, policies, schema, entities);
+    Arc::new(loaded.unwrap_or_else(|_| LoadedLayer::unreadable(layer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_builtin(layer: PolicyLayer, policies: &str, schema: &str, entities: &str) -> bool {
+        let loaded = load(layer, policies.as_bytes(), schema.as_bytes(), entities.as_bytes());
+        Arc::ptr_eq(&loaded, &LoadedLayer::builtin())
+    }
+
+    #[test]
+    fn only_the_published_texts_of_layer_0_are_read_once_for_all() {
+        assert!(is_builtin(PolicyLayer::Builtin, BUILTIN_LAYER0, SCHEMA, ENTITIES));
+        let longer = format!("{BUILTIN_LAYER0}\n");
+        assert!(!is_builtin(PolicyLayer::Organisation, BUILTIN_LAYER0, SCHEMA, ENTITIES));
+        assert!(!is_builtin(PolicyLayer::Builtin, &longer, SCHEMA, ENTITIES));
+        assert!(!is_builtin(PolicyLayer::Builtin, BUILTIN_LAYER0, "", ENTITIES));
+        assert!(!is_builtin(PolicyLayer::Builtin, BUILTIN_LAYER0, SCHEMA, "[ ]"));
+    }
+
+    #[test]
+    fn layer_0_with_other_texts_is_unreadable_and_not_the_published_one() {
+        let loaded = load(
+            PolicyLayer::Builtin,
+            BUILTIN_LAYER0.as_bytes(),
+            b"",
+            ENTITIES.as_bytes(),
+        );
+        assert!(!loaded.is_readable() && LoadedLayer::builtin().is_readable());
+    }
 }

@@ -47,6 +47,11 @@ static ACTIONS: LazyLock<Entities> = LazyLock::new(|| match PARSED_SCHEMA.action
     Err(error) => unreachable!("the actions of the embedded schema are tested: {error}"),
 });
 
+/// Makes what every request is asked with.
+pub(super) fn read_ahead() {
+    LazyLock::force(&ACTIONS);
+}
+
 impl Question {
     /// `None` where Cedar cannot hold the request; with a [`CedarRequest`] that does not happen, and it is no permission.
     pub(super) fn new(request: &CedarRequest, principal_owner: &str) -> Option<Self> {

@@ -12,7 +12,7 @@ mod engine;
 pub use combine::{PartResult, PolicyParts, evaluate};
 
 use std::str::FromStr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Effect, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use countersign_schemas::body::PolicyLayer;
@@ -36,6 +36,24 @@ pub(crate) static PARSED_SCHEMA: LazyLock<Schema> = LazyLock::new(|| match Schem
     Ok((schema, _warnings)) => schema,
     Err(error) => unreachable!("the embedded schema is tested to parse: {error}"),
 });
+
+/// Layer 0, which every ledger adopts first: read once as well.
+static BUILTIN: LazyLock<Arc<LoadedLayer>> =
+    LazyLock::new(
+        || match LoadedLayer::load(PolicyLayer::Builtin, BUILTIN_LAYER0, SCHEMA, ENTITIES) {
+            Ok(layer) => Arc::new(layer),
+            Err(error) => unreachable!("the embedded layer 0 is tested to load: {error}"),
+        },
+    );
+
+/// Reads the schema and layer 0 now, if nobody has needed them yet.
+///
+/// Some milliseconds, for a thread that has nothing better to do: whoever needs them later waits no longer for it than
+/// if it had begun by itself.
+pub fn read_ahead() {
+    LazyLock::force(&BUILTIN);
+    engine::read_ahead();
+}
 
 /// Why a policy text is refused at start-up.
 #[derive(Debug, Error)]
@@ -92,6 +110,12 @@ enum Content {
 }
 
 impl LoadedLayer {
+    /// Layer 0 as this version publishes it, what [`LoadedLayer::load`] makes of [`BUILTIN_LAYER0`].
+    #[must_use]
+    pub fn builtin() -> Arc<Self> {
+        Arc::clone(&BUILTIN)
+    }
+
     /// Parses and strictly validates the texts of one layer.
     ///
     /// A text without any policy is accepted here and answers every request with deny, rule `empty`.
