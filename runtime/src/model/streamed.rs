@@ -1,6 +1,5 @@
 //! Reading an answer that streams in, and showing it meanwhile, whatever its format.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -56,63 +55,10 @@ pub(super) async fn let_go(mut stream: EventStream) {
     let _ = timeout(END_OF_STREAM, async { while let Ok(Some(_)) = stream.next().await {} }).await;
 }
 
-/// Shows an answer as it comes in, and takes it back when the attempt fails.
-pub(super) struct Showing<'a> {
-    events: EventSink<'a>,
-    is_shown: AtomicBool,
-}
-
-impl<'a> Showing<'a> {
-    /// Nothing is shown yet.
-    pub(super) fn to(events: EventSink<'a>) -> Self {
-        Self {
-            events,
-            is_shown: AtomicBool::new(false),
-        }
-    }
-
-    /// Shows `event`.
-    pub(super) fn show(&self, event: ModelEvent) {
-        // What was restarted within a stream is not shown any more.
-        let is_restart = matches!(event, ModelEvent::Restarted { .. });
-        self.is_shown.store(!is_restart, Ordering::Relaxed);
-        (self.events)(event);
-    }
-
-    /// Takes back what was shown of `failed`, if anything was.
-    pub(super) fn take_back(&self, failed: &Attempt) {
-        if self.is_shown.load(Ordering::Relaxed) {
-            let reason = failed.problem.clone();
-            self.show(ModelEvent::Restarted { reason });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Mutex, PoisonError};
-
-    use super::*;
-
-    #[test]
-    fn only_what_was_shown_is_taken_back_and_only_once() {
-        let told = Mutex::new(Vec::new());
-        let sink = |event| told.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        let showing = Showing::to(&sink);
-        let failed = Attempt {
-            problem: "529".to_owned(),
-            waited_ms: 1,
-        };
-        showing.take_back(&failed);
-        showing.show(ModelEvent::Text("a".to_owned()));
-        showing.take_back(&failed);
-        showing.take_back(&failed);
-        let expected = [
-            ModelEvent::Text("a".to_owned()),
-            ModelEvent::Restarted {
-                reason: "529".to_owned(),
-            },
-        ];
-        assert_eq!(told.into_inner().unwrap_or_default(), expected);
+/// What is told of an attempt that failed while another follows: nothing that it showed counts, and the person learns
+/// what is waited for.
+pub(super) fn taken_back(failed: &Attempt) -> ModelEvent {
+    ModelEvent::Restarted {
+        reason: failed.problem.clone(),
     }
 }

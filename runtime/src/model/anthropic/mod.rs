@@ -16,7 +16,7 @@ use super::choice::Remote;
 use super::http::Endpoint;
 use super::http::retry::{RetryPolicy, with_retries};
 use super::request::ModelRequest;
-use super::streamed::{Showing, decode, let_go};
+use super::streamed::{decode, let_go, taken_back};
 use super::{EventSink, Model, ModelError, ModelEvent};
 use crate::tool::BoxFuture;
 
@@ -49,10 +49,8 @@ impl AnthropicModel {
     }
 
     async fn ask(&self, request: &ModelRequest<'_>, events: EventSink<'_>) -> Result<ModelAnswer, ModelError> {
-        let showing = Showing::to(events);
-        let show = |event| showing.show(event);
-        let take_back = |failed: &Attempt| showing.take_back(failed);
-        let tried = with_retries(&self.retries, take_back, |_| self.reply(request, &show)).await;
+        let take_back = |failed: &Attempt| events(taken_back(failed));
+        let tried = with_retries(&self.retries, take_back, |_| self.reply(request, events)).await;
         match tried.result {
             Ok(reply) => {
                 let answer = reply.into_answer(tried.failed);

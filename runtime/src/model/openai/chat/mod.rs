@@ -14,7 +14,7 @@ use self::stream::Decoder;
 use super::reply::{Reply, outcome};
 use crate::model::choice::Remote;
 use crate::model::http::retry::{RetryPolicy, Tried, with_retries};
-use crate::model::streamed::{Showing, decode, let_go};
+use crate::model::streamed::{decode, let_go, taken_back};
 use crate::model::{Attempt, EventSink, Message, Model, ModelAnswer, ModelError, ModelRequest};
 use crate::tool::BoxFuture;
 
@@ -50,10 +50,8 @@ impl ChatModel {
         request: &ModelRequest<'_>,
         events: EventSink<'_>,
     ) -> Tried<Reply, ModelError> {
-        let showing = Showing::to(events);
-        let show = |event| showing.show(event);
-        let take_back = |failed: &Attempt| showing.take_back(failed);
-        with_retries(&self.retries, take_back, |_| self.attempt(request, &show)).await
+        let take_back = |failed: &Attempt| events(taken_back(failed));
+        with_retries(&self.retries, take_back, |_| self.attempt(request, events)).await
     }
 
     async fn attempt(&self, request: &ModelRequest<'_>, show: EventSink<'_>) -> Result<Reply, ModelError> {

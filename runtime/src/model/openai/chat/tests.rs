@@ -66,7 +66,7 @@ async fn failed_attempts_are_recorded_and_what_they_showed_is_taken_back() -> Te
     let restarts = shown
         .iter()
         .filter(|event| matches!(event, ModelEvent::Restarted { .. }));
-    assert_eq!(restarts.count(), 1, "{shown:?}");
+    assert_eq!(restarts.count(), 2, "{shown:?}");
     Ok(())
 }
 

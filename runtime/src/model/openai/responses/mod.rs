@@ -15,7 +15,7 @@ use super::reply::{Reply, outcome};
 use crate::model::choice::Remote;
 use crate::model::http::HttpError;
 use crate::model::http::retry::{RetryPolicy, Tried, with_retries};
-use crate::model::streamed::{Showing, decode, let_go};
+use crate::model::streamed::{decode, let_go, taken_back};
 use crate::model::{Attempt, EventSink, Model, ModelAnswer, ModelError, ModelRequest};
 use crate::tool::BoxFuture;
 
@@ -58,10 +58,8 @@ impl ResponsesModel {
         if self.spoken.get() == Some(&Api::Chat) {
             return self.chat.ask(request, events).await;
         }
-        let showing = Showing::to(events);
-        let show = |event| showing.show(event);
-        let take_back = |failed: &Attempt| showing.take_back(failed);
-        let tried = with_retries(&self.retries, take_back, |_| self.attempt(request, &show)).await;
+        let take_back = |failed: &Attempt| events(taken_back(failed));
+        let tried = with_retries(&self.retries, take_back, |_| self.attempt(request, events)).await;
         match &tried.result {
             Err(error) if self.may_lack_responses(error) => self.ask_by_chat(request, events, tried.failed).await,
             Err(_) => tried,
