@@ -230,7 +230,7 @@ fn nothing_is_said_while_a_question_stands() -> Checked {
     }
     let workshop = Workshop::new()?;
     let order = |name: &str| json!({ "tool": "agent", "args": { "type": "verify", "name": name, "task": "t" } });
-    let mock = "--- this action needs your approval ---\ntool: list\n--- approve? [y/N] ";
+    let mock = "--- lead needs your approval ---\ntool: list\n--- approve? [y/N] ";
     let look = json!({ "tool": "list", "args": { "path": "." } });
     workshop.script_of(&json!({
         "lead": [{ "say": "Both.", "calls": [order("asks"), order("mocks")] }, { "say": "Done." }],

@@ -36,9 +36,10 @@ impl Terminal {
 }
 
 impl Prompt for Terminal {
-    fn ask<'a>(&'a self, text: &'a [u8]) -> BoxFuture<'a, Option<bool>> {
+    fn ask<'a>(&'a self, agent: &'a str, text: &'a [u8]) -> BoxFuture<'a, Option<bool>> {
         let shown = format!(
-            "\n--- this action needs your approval ---\n{}\n--- approve? [y/N] ",
+            "\n--- {} needs your approval ---\n{}\n--- approve? [y/N] ",
+            shown_exactly(agent.as_bytes()),
             shown_exactly(text)
         );
         Box::pin(async move {

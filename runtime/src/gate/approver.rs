@@ -18,6 +18,8 @@ use crate::tool::BoxFuture;
 
 /// What an approver is asked, complete: the answer is signed over exactly this.
 pub struct Question {
+    /// Name of the agent that wants to act, for the person; no part of what is signed, which has the request's digest.
+    pub agent: String,
     /// The ledger.
     pub ledger: LedgerId,
     /// Digest of the request's statement.
@@ -38,8 +40,9 @@ pub struct Question {
 
 /// Shows a question to a person and brings back the answer.
 pub trait Prompt: Send + Sync {
-    /// `Some(true)` is a yes, `Some(false)` a no, `None` no answer at all (end of input).
-    fn ask<'a>(&'a self, text: &'a [u8]) -> BoxFuture<'a, Option<bool>>;
+    /// Asks whether `agent` may do what `text` says. `Some(true)` is a yes, `Some(false)` a no, `None` no answer at all
+    /// (end of input).
+    fn ask<'a>(&'a self, agent: &'a str, text: &'a [u8]) -> BoxFuture<'a, Option<bool>>;
 }
 
 /// How an enrolled approver comes to its answer.
@@ -109,7 +112,10 @@ impl Approver {
         };
         let (yes, presentation) = match &enrolled.manner {
             Manner::Unattended => (Some(true), Presentation::Unattended),
-            Manner::Terminal(prompt) => (prompt.ask(&question.text).await, Presentation::Terminal),
+            Manner::Terminal(prompt) => (
+                prompt.ask(&question.agent, &question.text).await,
+                Presentation::Terminal,
+            ),
         };
         yes.map(|yes| enrolled.sign(question, yes, presentation)).transpose()
     }

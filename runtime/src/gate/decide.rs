@@ -141,7 +141,10 @@ impl Gate {
                 decided.conclusion.outcome,
                 &decided.conclusion.parts,
             ))),
-            Outcome::Ask => match self.ask(&decided, request_digest, committed, &proposal, cancel).await? {
+            Outcome::Ask => match self
+                .ask(&decided, (requester, request_digest), committed, &proposal, cancel)
+                .await?
+            {
                 None => Ok(Ruling::Permitted {
                     permit: permit(decided.conclusion.expires),
                     approved: true,
@@ -231,7 +234,7 @@ impl Gate {
     async fn ask(
         &self,
         decided: &Decided,
-        request: Digest,
+        (requester, request): (&Instance, Digest),
         arguments: PayloadRef,
         proposal: &Proposal,
         cancel: &Cancel,
@@ -239,6 +242,7 @@ impl Gate {
         let workspace = proposal.workspace.to_string_lossy();
         let text = law::approval_text(proposal.tool.as_str(), &workspace, proposal.arguments.as_bytes());
         let question = Question {
+            agent: self.name_of(requester),
             ledger: self.recorder.ledger(),
             request,
             decision: decided.digest,
@@ -267,6 +271,12 @@ impl Gate {
             Err(error) => return Err(error.into()),
         };
         Ok((verdict == Verdict::Refused).then(|| Refusal::of_ask(decided.seq, "the approver refused")))
+    }
+
+    /// The name in the credential under which `requester` was introduced.
+    fn name_of(&self, requester: &Instance) -> String {
+        let name = |law: &Law| law.instance(requester.seq()).map(|instance| instance.name().to_owned());
+        self.recorder.with_law(name).unwrap_or_default()
     }
 
     fn enter_approval(&self, decided: &Decided, text: Vec<u8>, answer: Answer) -> Result<Entered, RecordError> {
