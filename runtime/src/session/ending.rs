@@ -1,23 +1,81 @@
 //! The end of a run: everybody stops, the run is ended, the ledger is closed.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use countersign_identity::instant::Window;
 use countersign_schemas::body::{EventCode, RunEndReason, RunEnded, SessionEvent, Spend, StopReason};
+use countersign_schemas::number::Millis;
 
 use super::agent::{Agent, AgentEnd};
 use super::delegate::enter_stop;
 use super::think::no_spend;
 use super::{Event, RunReport, Session, SessionError, TurnEnd};
 use crate::recorder::Payload;
+use crate::tool::Canceller;
+
+/// What is told of a run that [`Closing`] ended.
+const OUT_OF_TIME: &str = "the time of this run is over; its keys may sign no longer";
+
+/// Longest time before the end of a run's window that is kept for its end.
+const CLOSING_MS_MAX: u64 = 60_000;
+
+/// Longest time between two looks at the clock.
+const CLOCK_LOOK: Duration = Duration::from_secs(30);
+
+/// Share of a short window that is kept for its end.
+const CLOSING_SHARE: u64 = 10;
+
+/// When a run has to be brought to its end, as long as those who say so may still sign, and the hand that does it.
+pub(super) struct Closing {
+    from: Millis,
+    canceller: Canceller,
+}
+
+impl Closing {
+    /// The last minute of `window`, or the last tenth of a short one.
+    pub(super) fn of(window: Window, canceller: Canceller) -> Self {
+        let (from, until) = (window.from().get(), window.until().get());
+        let kept = CLOSING_MS_MAX.min((until - from) / CLOSING_SHARE);
+        Self {
+            from: Millis::clamped(until - kept),
+            canceller,
+        }
+    }
+
+    fn is_due(&self, now: Millis) -> bool {
+        now >= self.from
+    }
+}
 
 impl Session {
+    /// Interrupts the run when it has to be brought to its end.
+    pub(super) async fn watch_time(&self) -> Infallible {
+        loop {
+            let left = self.closing.from.get().saturating_sub(self.recorder.now().get());
+            if left == 0 {
+                break;
+            }
+            // Looked at again now and then: the clock may be set, and a machine may sleep.
+            tokio::time::sleep(Duration::from_millis(left).min(CLOCK_LOOK)).await;
+        }
+        tracing::warn!("{OUT_OF_TIME}");
+        self.closing.canceller.cancel();
+        pending().await
+    }
+
     /// Stops the lead and the advisor, ends the run and closes the ledger.
     pub(super) async fn finish(self, lead: Agent, end: AgentEnd, ledger: PathBuf) -> Result<RunReport, SessionError> {
         let stop_reason = end.stop_reason();
-        let TurnEnd { reason, result } = TurnEnd::of(end);
+        let TurnEnd { reason, mut result } = TurnEnd::of(end);
         if reason == RunEndReason::Interrupted {
             self.enter_interruption()?;
+            if self.closing.is_due(self.recorder.now()) {
+                OUT_OF_TIME.clone_into(&mut result);
+            }
         }
         let spend = self.spent(&lead);
         self.stop(lead.instance, stop_reason)?;

@@ -31,6 +31,8 @@ use countersign_schemas::body::RunEndReason;
 use countersign_schemas::number::Seq;
 use tokio::sync::Mutex;
 
+use self::agent::{Agent, AgentEnd};
+use self::ending::Closing;
 use self::outcome::Outcomes;
 use crate::gate::Gate;
 use crate::model::Model;
@@ -85,6 +87,7 @@ struct Session {
     person: Arc<dyn Person>,
     redactor: Redactor,
     cancel: Cancel,
+    closing: Closing,
     observer: Arc<dyn Observer>,
     instructor: Option<Arc<dyn Instructor>>,
     advisor: Instance,
@@ -141,12 +144,21 @@ pub async fn run(plan: Plan) -> Result<RunReport, SessionError> {
         did: lead.instance.did().short().to_owned(),
         parent: None,
     });
-    let end = session.take_turns(&mut lead).await?;
-    session.end_background(&mut lead).await?;
+    let end = tokio::select! {
+        end = session.play(&mut lead) => end?,
+        never = session.watch_time() => match never {},
+    };
     session.finish(lead, end, ledger).await
 }
 
 impl Session {
+    /// Lets the lead work to the end, and its background commands after it.
+    async fn play(&self, lead: &mut Agent) -> Result<AgentEnd, SessionError> {
+        let end = self.take_turns(lead).await?;
+        self.end_background(lead).await?;
+        Ok(end)
+    }
+
     fn tell(&self, event: Event) {
         self.observer.observe(&event);
     }

@@ -24,6 +24,7 @@ use super::background::Background;
 use super::consult::ADVISOR_NAME;
 use super::conversation::Conversation;
 use super::delegate::{facts, may_consult};
+use super::ending::Closing;
 use super::outcome::Outcomes;
 use super::root::{GivenGrant, check_window, layer_of_policy_file, root_grant, run_window};
 use super::{HOST_CREDENTIAL, Instructor, Models, Observer, Session, SessionError, build};
@@ -166,6 +167,7 @@ impl Session {
             Lineage::Child { root, .. } => root,
         };
         let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));
+        let (canceller, cancel) = plan.cancel.child();
         let session = Self {
             gate: Gate::new(Arc::clone(&recorder), surroundings, approver),
             outcomes: Outcomes(Arc::clone(&recorder)),
@@ -178,7 +180,8 @@ impl Session {
             reads: Arc::new(ReadLog::default()),
             person: plan.person,
             redactor: plan.redactor,
-            cancel: plan.cancel,
+            cancel,
+            closing: Closing::of(window, canceller),
             observer: plan.observer,
             instructor: plan.instructor,
             advisor,
@@ -401,17 +404,24 @@ impl Entrance<'_> {
         let toolset = crate::tool::toolset_digest(BUILTIN);
         let policy = policy.map_or_else(String::new, |text| Digest::sha256(text.as_bytes()).to_string());
         let prompt = Digest::sha256(prompt.as_bytes());
-        let Models { agents, advisor, .. } = self.models;
+        let Models { agents, .. } = self.models;
         let text = format!(
-            "countersign/1 configuration\nmodel {}/{}\nadvisor {}/{}\nprompt {prompt}\ntools {toolset}\n\
+            "countersign/1 configuration\nmodel {}/{}\nadvisor {}\nprompt {prompt}\ntools {toolset}\n\
              prices {}\npolicy {policy}\n",
             agents.provider(),
             agents.name(),
-            advisor.provider(),
-            advisor.name(),
+            advisor(self.models),
             self.prices,
         );
         Digest::sha256(text.as_bytes())
+    }
+}
+
+/// The advisor as the configuration names it: a model of its own, or one that the provider consults.
+fn advisor(models: &Models) -> String {
+    match &models.provider_advisor {
+        Some(name) => format!("provider:{name}"),
+        None => format!("{}/{}", models.advisor.provider(), models.advisor.name()),
     }
 }
 

@@ -6,18 +6,21 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_identity::credential::{HostClaims, HostCredential, MayIssue};
 use countersign_identity::did::PeerDid;
+use countersign_identity::instant::Window;
 use countersign_identity::keys::HybridSecret;
 use countersign_ledger::cose;
 use countersign_ledger::reader::LedgerReader;
 use countersign_schemas::body::{AdviceForm, AdviceRelation, AnswerOutcome, Body, RunEndReason, RunMode};
+use countersign_schemas::number::Millis;
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
 use countersign_schemas::text::Name;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::{Event, Models, Observer, Plan, RunReport, run};
+use super::{Event, Instructor, Models, Observer, Plan, RunReport, TurnEnd, run};
 use crate::model::prices::PriceTable;
 use crate::model::{
     AdviceContent, AdviceStatement, CallId, End, EventSink, MalformedCall, Message, Model, ModelAnswer, ModelError,
@@ -25,7 +28,7 @@ use crate::model::{
 };
 use crate::recorder::Authority;
 use crate::redact::Redactor;
-use crate::tool::{BoxFuture, Nobody, cancellation};
+use crate::tool::{BoxFuture, Canceller, Nobody, cancellation};
 
 type Checked<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -118,6 +121,16 @@ fn advised(content: AdviceContent, calls: Vec<ToolCall>) -> Checked<ModelAnswer>
 }
 
 async fn play(answers: Vec<Result<ModelAnswer, ModelError>>, policy: Option<&str>) -> Checked<Played> {
+    play_within(30 * 86_400_000, None, answers, policy).await
+}
+
+/// Plays under a host that may act for `window_ms` from now.
+async fn play_within(
+    window_ms: u64,
+    instructor: Option<Arc<dyn Instructor>>,
+    answers: Vec<Result<ModelAnswer, ModelError>>,
+    policy: Option<&str>,
+) -> Checked<Played> {
     let folder = tempfile::tempdir()?;
     let dir = folder.path().join("work");
     fs::create_dir(&dir)?;
@@ -125,7 +138,14 @@ async fn play(answers: Vec<Result<ModelAnswer, ModelError>>, policy: Option<&str
     let now = crate::clock::Clock::default().read().at;
     let (principal, host) = (HybridSecret::generate()?, HybridSecret::generate()?);
     let principal_did = PeerDid::from_keys(principal.public());
-    let credential = crate::cli::household::certify_host(&principal, &PeerDid::from_keys(host.public()), now)?;
+    let from = now.get() / 1000 * 1000;
+    let claims = HostClaims {
+        window: Window::new(Millis::clamped(from), Millis::clamped(from + window_ms))?,
+        host: PeerDid::from_keys(host.public()).short_did().clone(),
+        site: Name::new("here")?,
+        may_issue: BTreeSet::from([MayIssue::Instance, MayIssue::RootGrant]),
+    };
+    let credential = HostCredential::issue(&claims, &principal, &principal_did)?;
     fs::write(folder.path().join("principal.did"), principal_did.long())?;
     let model = Arc::new(Staged {
         name: Name::new("staged")?,
@@ -150,7 +170,7 @@ async fn play(answers: Vec<Result<ModelAnswer, ModelError>>, policy: Option<&str
         cancel: cancellation().1,
         observer: Arc::new(Events::default()),
         person: Arc::new(Nobody),
-        instructor: None,
+        instructor,
         redactor: Redactor::standard(),
     })
     .await?;
@@ -356,5 +376,30 @@ async fn secrets_reach_neither_ledger_nor_model_again_but_arguments_stay() -> Ch
         .filter(|window| *window == secret.as_bytes())
         .count();
     assert_eq!((found, played.verdict), (3, 0));
+    Ok(())
+}
+
+/// A person who has gone home without saying so.
+struct Away;
+
+impl Instructor for Away {
+    fn turn_begins(&self, _turn: Canceller) {}
+
+    fn next<'a>(&'a self, _ended: &'a TurnEnd) -> BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_closed_while_its_keys_may_still_sign() -> Checked {
+    let played = play_within(3_000, Some(Arc::new(Away)), Vec::new(), None).await?;
+    assert_eq!(played.report.reason, RunEndReason::Interrupted);
+    assert!(
+        played.report.result.starts_with("the time of this run is over"),
+        "{}",
+        played.report.result
+    );
+    assert!(matches!(played.bodies.last(), Some(Body::LedgerClosed(_))));
+    assert_eq!(played.verdict, 0);
     Ok(())
 }

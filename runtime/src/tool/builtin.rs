@@ -231,7 +231,7 @@ pub static WEB_FETCH: ToolSpec = ToolSpec {
 pub static BASH_START: ToolSpec = ToolSpec {
     name: "bash_start",
     description: "Starts a shell command in the workspace, without input, and gives the id of the job at once. It goes on \
-                  until it ends, bash_stop stops it, or the run ends.",
+                  until it ends, bash_stop stops it, 30 minutes are over, or the run ends. At most 8 jobs at once.",
     parameters: &[COMMAND],
     effects: COMMAND_EFFECTS,
     concurrency: Concurrency::Exclusive,
