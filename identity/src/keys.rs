@@ -7,6 +7,8 @@
 //!
 //! Not here: where keys are kept ([`crate::keyfile`]) and how they are written as text ([`crate::multikey`]).
 
+mod derive;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +16,8 @@ use ed25519_dalek::Signer as _;
 use ml_dsa::{KeyInit as _, Keypair as _, MlDsa44, Verifier as _};
 use thiserror::Error;
 use zeroize::{Zeroize as _, Zeroizing};
+
+pub use derive::DerivationContext;
 
 /// Bytes of an Ed25519 public key.
 pub const ED25519_PUBLIC_LEN: usize = 32;
@@ -46,7 +50,7 @@ impl Seed32 {
         Ok(seed)
     }
 
-    /// The secret bytes, for the key file only.
+    /// The secret bytes, for the key file and for whoever seals with a derived seed.
     #[must_use]
     pub fn expose(&self) -> &[u8; SEED_LEN] {
         &self.0
@@ -113,6 +117,10 @@ impl HybridSecret {
     #[cfg(any(test, feature = "keystore"))]
     #[must_use]
     pub fn seeds(&self) -> (Seed32, Seed32) {
+        self.own_seeds()
+    }
+
+    fn own_seeds(&self) -> (Seed32, Seed32) {
         let mut seed = self.ml_dsa.to_seed();
         let ml_dsa = Seed32::new(seed.0);
         seed.zeroize();

@@ -1,5 +1,6 @@
 //! What is left open is incomplete, never verified and never rejected: rules C1 to C4; heads and checkpoints: I7, I8.
 
+use countersign_identity::keys::HybridSecret;
 use countersign_identity::trust::Anchor;
 use countersign_ledger::checkpoint::{self, Checkpoint, CheckpointKeys, UnixSeconds};
 use countersign_ledger::merkle::{Frontier, Root};
@@ -176,7 +177,7 @@ fn i7_checkpoints_that_do_not_fit() {
             report.findings
         );
     };
-    let other_keys = CheckpointKeys::generate().expect("randomness");
+    let other_keys = CheckpointKeys::derive(&HybridSecret::generate().expect("randomness"), &[0; 16]);
     let root = root_of(&told, size);
     i7(&|stored| stored.note = note(&other_keys, origin(), size as u64, root));
     i7(&|stored| stored.note = note(&checkpoint_keys(), origin(), size as u64, Root::of_empty()));
@@ -246,7 +247,7 @@ fn i8_a_head_of_another_ledger_or_another_history() {
     let other_history = Told::from(tell(Twist::payloads("edit-finish", |payloads| {
         payloads[0] = b"else".to_vec()
     })));
-    let other_keys = CheckpointKeys::generate().expect("randomness");
+    let other_keys = CheckpointKeys::derive(&HybridSecret::generate().expect("randomness"), &[0; 16]);
     for (head, entry) in [
         (head(&other_history, size), last),
         (head(&other_history, 34), Some(33)),

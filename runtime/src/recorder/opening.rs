@@ -98,8 +98,9 @@ impl Recorder {
         let mut clock = Clock::default();
         let at = clock.read().at;
         let newborn = Newborn::generate()?;
-        let checkpoint_keys = CheckpointKeys::generate()?;
-        let opened = opened(authority, &newborn, &checkpoint_keys, window, build)?;
+        let nonce = fresh_nonce()?;
+        let checkpoint_keys = CheckpointKeys::derive(authority.host(), &nonce);
+        let opened = opened(authority, &newborn, nonce, &checkpoint_keys, window, build)?;
         let origin = opened.origin.clone();
         let seen = Seen {
             size: Size::ZERO,
@@ -151,15 +152,21 @@ impl Recorder {
     }
 }
 
+/// What makes the ledger's id unguessable, and its checkpoint keys its own.
+fn fresh_nonce() -> Result<[u8; 16], RecordError> {
+    let mut nonce = [0; 16];
+    nonce.copy_from_slice(&Seed32::generate()?.expose()[..16]);
+    Ok(nonce)
+}
+
 fn opened(
     authority: &Authority,
     runtime: &Newborn,
+    nonce: [u8; 16],
     checkpoint_keys: &CheckpointKeys,
     window: Window,
     build: Digest,
 ) -> Result<Opened, RecordError> {
-    let mut nonce = [0; 16];
-    nonce.copy_from_slice(&Seed32::generate()?.expose()[..16]);
     let public = checkpoint_keys.public();
     let mut opened = Opened {
         nonce: Bytes::new(nonce),
