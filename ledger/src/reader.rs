@@ -102,6 +102,11 @@ impl LedgerReader {
         &self.path
     }
 
+    /// The connection, inside the transaction that fixes what is read.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Iterates over all records in rising order, each with its payload rows.
     ///
     /// Items that are not what a ledger holds, and payload rows without a record, come as [`ItemError`] where

@@ -4,10 +4,12 @@
 //! not extend the ledger by exactly the next rows. [`Sqlite`] is the store of version 1.
 
 mod aside;
+mod copy;
 mod error;
 mod lock;
 mod sqlite;
 
+pub use copy::{Content, Copied, CopyError, backup, export};
 pub use error::StoreError;
 pub use sqlite::Sqlite;
 

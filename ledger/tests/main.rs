@@ -21,6 +21,7 @@ mod golden {
 
 /// The file: made, extended, closed, killed, damaged and read.
 mod file {
+    mod copying;
     mod crash;
     mod damage;
     mod read_only;

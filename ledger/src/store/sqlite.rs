@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use super::aside::{Aside, sync_folder};
+use super::aside::{Appeared, Aside, appear, sync_folder};
 use super::lock::WriterLock;
 use super::{Row, Store, StoreError};
 use crate::layout::{self, NOTE_BYTES_MAX, SQLITE_OLDEST, payload_id};
@@ -52,18 +52,7 @@ impl Sqlite {
             return Err(StoreError::NoGenesis);
         }
         check_places(0, first)?;
-        let path = future_path(path)?;
-        if path.symlink_metadata().is_ok() {
-            return Err(StoreError::Exists { path });
-        }
-        let lock = WriterLock::take(&path)?;
-        let aside = Aside::clear(&path)?;
-        let made = aside.fill(first).and_then(|()| aside.appear_as(&path));
-        if let Err(error) = made {
-            lock.remove();
-            return Err(error);
-        }
-        sync_folder(&path)?;
+        let Appeared { path, lock, .. } = appear(path, |aside| fill(aside, first))?;
         Self::open_locked(path, lock)
     }
 
@@ -234,7 +223,7 @@ pub(super) fn insert_rows(transaction: &Transaction<'_>, rows: &[Row]) -> rusqli
     Ok(())
 }
 
-fn refuse_old_sqlite() -> Result<(), StoreError> {
+pub(super) fn refuse_old_sqlite() -> Result<(), StoreError> {
     let found = rusqlite::version_number();
     if found < SQLITE_OLDEST {
         Err(StoreError::OldSqlite { found })
@@ -258,16 +247,19 @@ fn check_places(first: u64, rows: &[Row]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The absolute path of a file that is not there yet.
-fn future_path(path: &Path) -> Result<PathBuf, StoreError> {
-    let name = path.file_name().ok_or_else(|| StoreError::NotAFile {
-        path: path.to_path_buf(),
-    })?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    std::fs::canonicalize(folder)
-        .map(|folder| folder.join(name))
-        .map_err(|error| StoreError::of_io(folder, "finding the folder", error))
+/// Fills a new file with the layout and the first rows.
+fn fill(aside: &Aside, first: &[Row]) -> Result<(), StoreError> {
+    let mut connection = aside.connect()?;
+    let mut write = || {
+        let transaction = connection.transaction()?;
+        layout::lay_out(&transaction)?;
+        insert_rows(&transaction, first)?;
+        transaction.commit()?;
+        // The mark in the header that a WAL belongs to it; setting it later would be a write in place.
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+    };
+    write().map_err(|error| aside.failed(error))?;
+    connection.close().map_err(|(_, error)| aside.failed(error))
 }
 
 /// `path` is absolute, so SQLite cannot take it for a URI or for a name with a meaning of its own.
@@ -314,7 +306,7 @@ fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
     set_journal(connection, "wal")
 }
 
-fn set_journal(connection: &Connection, mode: &'static str) -> rusqlite::Result<()> {
+pub(super) fn set_journal(connection: &Connection, mode: &'static str) -> rusqlite::Result<()> {
     let taken: String = connection.pragma_update_and_check(None, "journal_mode", mode, |row| row.get(0))?;
     if taken == mode {
         return Ok(());
