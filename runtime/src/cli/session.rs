@@ -230,8 +230,10 @@ pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>
     let exit = match error {
         SessionError::Bug(_)
         | SessionError::Gate(GateError::Judge(_))
-        | SessionError::Record(RecordError::Unlawful { .. } | RecordError::Field(_))
-        | SessionError::Gate(GateError::Record(RecordError::Unlawful { .. } | RecordError::Field(_))) => Exit::Bug,
+        | SessionError::Record(RecordError::Unlawful { .. } | RecordError::Field(_) | RecordError::Bug(_))
+        | SessionError::Gate(GateError::Record(
+            RecordError::Unlawful { .. } | RecordError::Field(_) | RecordError::Bug(_),
+        )) => Exit::Bug,
         _ => Exit::Environment,
     };
     match (error, policy) {

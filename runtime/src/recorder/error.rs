@@ -37,6 +37,9 @@ pub enum RecordError {
     /// A credential could not be made.
     #[error("a credential could not be made")]
     Credential(#[from] countersign_identity::credential::CredentialError),
+    /// Our own bug.
+    #[error("internal fault: {0}")]
+    Bug(&'static str),
     /// A value does not fit its field.
     #[error("a value does not fit its field of the formats: {0}")]
     Field(String),

@@ -5,32 +5,33 @@
 //! verifier would reject, and entries stand in the order in which they were judged.
 
 mod error;
+mod heads;
 mod instance;
+mod leaving;
 mod opening;
 mod payload;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_ledger::appender::{Appender, Durable};
-use countersign_ledger::checkpoint::{self, Checkpoint, CheckpointKeys, UnixSeconds};
 use countersign_ledger::cose::{self, AadLedger};
 use countersign_ledger::layout::Slot;
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::store::{Row, Sqlite};
-use countersign_schemas::body::{Body, EventCode, LedgerClosed, SessionEvent};
+use countersign_schemas::body::{Body, EventCode, SessionEvent};
 use countersign_schemas::chain;
 use countersign_schemas::digest::{Digest, LedgerId, Link};
-use countersign_schemas::number::{Count, Millis, Seq};
+use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::{Seen, Statement};
-use countersign_schemas::text::Origin;
 use countersign_verifier::law::{Entry, Law};
 
 use crate::clock::Clock;
 
 pub use error::RecordError;
+use heads::{Beat, Heads};
 pub use instance::{Instance, Newborn};
 pub use opening::Authority;
 pub use payload::Payload;
@@ -66,12 +67,23 @@ impl Entered {
 /// An open ledger with its runtime instance.
 pub struct Recorder {
     ledger: LedgerId,
-    origin: Origin,
     runtime: Instance,
-    checkpoint_keys: CheckpointKeys,
-    /// The checkpoint over the first entry, which is written behind it.
-    first_checkpoint: Durable,
+    /// Declared before what it shares, so that its thread has ended when the ledger is let go.
+    beat: Beat,
+    shared: Arc<Shared>,
+}
+
+/// What entries and heads are made of.
+struct Shared {
     state: Mutex<State>,
+    heads: Heads,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock can only come before the law and the ledger changed together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct State {
@@ -166,43 +178,6 @@ impl Recorder {
         self.enter(&self.runtime, body, payloads)
     }
 
-    /// Closes the ledger: the last entry, the last checkpoint, one file.
-    ///
-    /// # Errors
-    /// As [`Recorder::enter`], and [`RecordError::Store`] when folding the file fails; everything entered is durable then.
-    pub async fn close(self) -> Result<(), RecordError> {
-        // Made under the same lock as it is entered: a clock-stepped in between would not be counted.
-        let closing = |state: &State| {
-            LedgerClosed {
-                size: state.law.head().size,
-                root: Digest::from_bytes(*state.tree.root().as_bytes()),
-                open_items: Count::clamped(state.law.open_items()),
-            }
-            .into()
-        };
-        let closed = self.enter_with(&self.runtime, Vec::new(), closing)?;
-        // Signed while that entry is written; it is written behind it.
-        let last_checkpoint = self.put_checkpoint()?;
-        closed.durable().await?;
-        last_checkpoint.await?;
-        self.first_checkpoint.await?;
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
-        state.appender.close()?.close()?;
-        Ok(())
-    }
-
-    fn put_checkpoint(&self) -> Result<Durable, RecordError> {
-        let mut state = self.lock();
-        let head = Checkpoint {
-            origin: self.origin.clone(),
-            size: state.law.head().size,
-            root: state.tree.root(),
-        };
-        let note = sign_checkpoint(&head, &self.checkpoint_keys, state.clock.read().at)?;
-        Ok(state.appender.put_checkpoint(head.size, note))
-    }
-
     fn append(
         &self,
         state: &mut State,
@@ -235,15 +210,8 @@ impl Recorder {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock can only come before the law and the ledger changed together.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock()
     }
-}
-
-fn sign_checkpoint(head: &Checkpoint, keys: &CheckpointKeys, at: Millis) -> Result<Vec<u8>, RecordError> {
-    let seconds =
-        UnixSeconds::new(at.get() / 1000).ok_or_else(|| RecordError::Field("the time has no whole seconds".into()))?;
-    Ok(checkpoint::sign(head, keys, seconds).into_bytes())
 }
 
 /// A signed statement with its place, not yet judged.

@@ -1,7 +1,7 @@
 //! The first entry: a ledger comes into being with its whole trust start.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{
@@ -25,7 +25,8 @@ use countersign_schemas::text::{Did, Name, Origin};
 use countersign_verifier::law::Law;
 use data_encoding::HEXLOWER;
 
-use super::{Instance, Newborn, RecordError, Recorder, Signed, State, sign_checkpoint};
+use super::heads::{self, Beat, Heads};
+use super::{Instance, Newborn, RecordError, Recorder, Shared, Signed, State};
 use crate::clock::Clock;
 use crate::side_by_side::side_by_side;
 
@@ -87,8 +88,7 @@ impl Authority {
 }
 
 impl Recorder {
-    /// Makes the ledger at `path` with its first entry, and opens it. The first checkpoint is written behind that entry:
-    /// whoever waits for a later one has waited for it.
+    /// Makes the ledger at `path` with its first entry, and opens it. The first checkpoint is written behind that entry.
     ///
     /// `window` is that of the runtime instance; `build` names the program.
     ///
@@ -127,27 +127,36 @@ impl Recorder {
         };
         // Making the file is waiting for the disk, and signing is none of its concern.
         let (note, store) = side_by_side(
-            || sign_checkpoint(&head, &checkpoint_keys, at),
+            || heads::sign(&head, &checkpoint_keys, at),
             || Sqlite::create(path, &[row]),
         )
         .map_err(RecordError::Thread)?;
         let (note, store) = (note?, store?);
         let appender = Appender::start(store).map_err(RecordError::Thread)?;
-        let first_checkpoint = appender.put_checkpoint(head.size, note);
-        let state = Mutex::new(State {
+        // Written behind the first entry; whoever waits for a later one has waited for it.
+        drop(appender.put_checkpoint(head.size, note));
+        let state = State {
             law,
             clock,
             head: signed.link,
             tree,
             appender,
+        };
+        let heads = Heads::signed_up_to(head.size, origin, checkpoint_keys);
+        Self::of(ledger, runtime, state, heads)
+    }
+
+    /// The recorder of `runtime` over an open ledger.
+    pub(super) fn of(ledger: LedgerId, runtime: Instance, state: State, heads: Heads) -> Result<Self, RecordError> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            heads,
         });
         Ok(Self {
             ledger,
-            origin,
             runtime,
-            checkpoint_keys,
-            first_checkpoint,
-            state,
+            beat: Beat::start(&shared)?,
+            shared,
         })
     }
 }
