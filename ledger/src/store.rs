@@ -13,6 +13,8 @@ pub use copy::{Content, Copied, CopyError, backup, export};
 pub use error::StoreError;
 pub use sqlite::Sqlite;
 
+pub(crate) use aside::{create_private, hidden, sync_folder};
+
 use crate::layout::{PAYLOAD_BYTES_MAX, Slot};
 use countersign_schemas::number::{Seq, Size};
 use countersign_schemas::payload::Salt;

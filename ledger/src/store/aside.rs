@@ -124,7 +124,7 @@ impl Drop for Aside {
 }
 
 /// The other name of a file while it is made: `.NAME.countersign-new` in the same folder.
-pub(super) fn hidden(path: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn hidden(path: &Path) -> Result<PathBuf, StoreError> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(StoreError::NotAFile {
             path: path.to_path_buf(),
@@ -150,16 +150,16 @@ fn future_path(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Makes an empty file that only its owner reads, and follows no link to make it: a ledger holds prompts, file contents
 /// and results. SQLite gives its `-wal` and `-shm` the same mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(path)
 }
 
 /// Makes the names in a folder durable.
-pub(super) fn sync_folder(file: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_folder(file: &Path) -> Result<(), StoreError> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     File::open(folder)
         .and_then(|folder| folder.sync_all())
