@@ -1,4 +1,4 @@
-//! Seeds that only the holder of a key pair can derive, and derive again (ledger-v1 §6.7 uses two).
+//! Seeds that only the holder of a key pair can derive, and derive again (ledger-v1 §6.8 uses two).
 
 use zeroize::Zeroize as _;
 

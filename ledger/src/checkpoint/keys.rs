@@ -5,7 +5,7 @@ use countersign_identity::keys::{DerivationContext, HybridPublic, HybridSecret, 
 use super::Required;
 use crate::note::{KeyId, SignatureType};
 
-/// Names the derivation of checkpoint keys from a host's keys (ledger-v1 §6.7).
+/// Names the derivation of checkpoint keys from a host's keys (ledger-v1 §6.8).
 const CONTEXT: DerivationContext = DerivationContext::new("countersign/1 checkpoint keys");
 
 /// The secret checkpoint keys of one ledger: in memory only, zeroized when dropped. The host that opened the ledger derives
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// The example of ledger-v1 §6.7.
+    /// The example of ledger-v1 §6.8.
     #[test]
     fn derivation_is_the_specified_one() {
         let (ed25519, ml_dsa) = host(0).derive(CONTEXT, &NONCE);
