@@ -561,17 +561,6 @@ fn u2_what_this_version_does_not_judge_is_unreadable() {
         });
     };
     unjudged(Twist::before("run-ended", revoked), "revoked");
-    let runtime = |writer: &mut Writer<'_>| {
-        introduce(
-            writer,
-            "resumed",
-            RUNTIME,
-            Who::Stranger,
-            InstanceRole::Runtime,
-            (Who::Host, None, None),
-        );
-    };
-    unjudged(Twist::before("run-ended", runtime), "resumed");
     let succeeds = Twist::statement("advisor", |statement| {
         if let Body::IdentityIntroduced(body) = &mut statement.body {
             body.succeeds = Some(Seq::ZERO);
@@ -593,30 +582,6 @@ fn u2_what_this_version_does_not_judge_is_unreadable() {
         }
     });
     unjudged(language, "layer1");
-}
-
-#[test]
-fn a_self_introduced_runtime_is_not_judged() {
-    let joins = |writer: &mut Writer<'_>| {
-        let own = (Who::Stranger, writer.next_seq());
-        introduce(
-            writer,
-            "joins",
-            own,
-            Who::Stranger,
-            InstanceRole::Runtime,
-            (Who::Host, None, None),
-        );
-    };
-    let writer = tell(Twist::before("run-ended", joins));
-    let entry = writer.at("joins").get();
-    let report = audit(&writer.into(), &anchored());
-    assert_eq!(
-        codes(&report),
-        [("U2".to_owned(), Some(entry))],
-        "{:#?}",
-        report.findings
-    );
 }
 
 #[test]

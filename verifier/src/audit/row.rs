@@ -1,10 +1,8 @@
 //! Step V1: from a stored row to a decoded statement.
 
-use countersign_identity::did::PeerDid;
 use countersign_identity::keys::HybridPublic;
 use countersign_ledger::cose::{CoseError, Unverified};
 use countersign_ledger::reader::{StoredEntry, StoredPayload};
-use countersign_schemas::body::{Body, Newcomer};
 use countersign_schemas::chain;
 use countersign_schemas::digest::{Digest, Link};
 use countersign_schemas::number::Seq;
@@ -13,6 +11,7 @@ use countersign_schemas::statement::Statement;
 
 use crate::code::Code;
 use crate::finding::Finding;
+use crate::law::newcomer_keys;
 
 /// One row, decoded as far as it can be.
 pub(super) struct Row {
@@ -55,15 +54,7 @@ impl Row {
 
     /// The keys of whoever this row introduces, if it introduces anybody.
     pub(super) fn introduces(&self) -> Option<HybridPublic> {
-        let did = match &self.statement.as_ref().ok()?.statement.body {
-            Body::LedgerOpened(body) => body.dids.get(1)?,
-            Body::IdentityIntroduced(body) => match &body.did {
-                Newcomer::Did(did) => did,
-                Newcomer::Key(..) => return None,
-            },
-            _ => return None,
-        };
-        PeerDid::parse_long(did.as_str()).ok().map(|did| did.public().clone())
+        newcomer_keys(&self.statement.as_ref().ok()?.statement.body)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use countersign_schemas::body::Body;
 use countersign_schemas::chain::GENESIS_PREV;
 use countersign_schemas::digest::Link;
 use countersign_schemas::kind::Kind;
@@ -277,7 +278,12 @@ impl Chain {
 /// The fewest entries an author must have seen: its own introduction, its own last entry and whatever it names; all of them
 /// where it says that something ends here.
 fn least_seen(entry: &Entry<'_>, author: Option<&Instance>) -> Size {
-    if matches!(entry.statement.kind(), Kind::InstanceStopped | Kind::LedgerClosed) {
+    let ends = match &entry.statement.body {
+        Body::InstanceStopped(_) | Body::LedgerClosed(_) => true,
+        Body::IdentityIntroduced(body) => body.succeeds.is_some(),
+        _ => false,
+    };
+    if ends {
         return Size::clamped(entry.seq.get());
     }
     let named = entry.statement.body.named_entries().into_iter().max();

@@ -43,8 +43,9 @@ impl Law {
             .filter_map(|instance| {
                 let found = match instance.stop {
                     Stop::Own => return None,
-                    Stop::Running => "no stop",
-                    Stop::Declared => "a stop that another instance declared",
+                    Stop::Running => "no stop".to_owned(),
+                    Stop::Declared => "a stop that another instance declared".to_owned(),
+                    Stop::Succeeded(by) => format!("the instance at {by}, which took over from it"),
                 };
                 Some(Finding::new(
                     Code::C2,

@@ -289,6 +289,7 @@ fn opener_instance(did: PeerDid, claims: &InstanceClaims) -> Instance {
         window: claims.window,
         introduced_by: Seq::ZERO,
         runtime: Seq::ZERO,
+        line: Seq::ZERO,
         run: None,
         next_n: Count::ZERO,
         last_seq: None,

@@ -15,6 +15,8 @@ pub enum Stop {
     Own,
     /// Another instance said so: its last words may be missing.
     Declared,
+    /// The runtime instance introduced here took over from it: its last words may be missing.
+    Succeeded(Seq),
 }
 
 /// Tool calls that the last model answer of an agent proposed and no request has used.
@@ -38,6 +40,8 @@ pub struct Instance {
     pub(super) introduced_by: Seq,
     /// The runtime instance under which it was introduced, directly or through other agents.
     pub(super) runtime: Seq,
+    /// The first of the runtime instances that succeeded one another, down to this one; itself for everybody else.
+    pub(super) line: Seq,
     pub(super) run: Option<Seq>,
     pub(super) next_n: Count,
     pub(super) last_seq: Option<Seq>,
@@ -88,6 +92,26 @@ impl Instance {
     /// Whether a runtime introduced it; among agents that makes a lead.
     pub(super) fn is_introduced_by_runtime(&self) -> bool {
         self.introduced_by == self.runtime
+    }
+
+    /// The runtime instance under which it was introduced; itself for a runtime instance.
+    #[must_use]
+    pub fn runtime(&self) -> Seq {
+        self.runtime
+    }
+
+    /// Whether it succeeded a runtime instance whose process died (authority-v1 §5.2.1).
+    #[must_use]
+    pub fn took_over(&self) -> bool {
+        self.line != self.seq
+    }
+
+    /// Whether `other` stands in its line: it is this one, or one that this one succeeded, at once or over others.
+    ///
+    /// An instance succeeds at most one and is succeeded at most once, so a line never forks, and later instances of it
+    /// have the greater `seq`.
+    pub(super) fn stands_for(&self, other: &Self) -> bool {
+        self.line == other.line && self.seq >= other.seq
     }
 
     /// The `run.started` it belongs to, if it belongs to one yet.

@@ -7,14 +7,15 @@ use countersign_identity::credential::{ApproverClaims, GrantClaims, InstanceClai
 use countersign_identity::did::{PeerDid, ShortDid};
 use countersign_identity::grant::{Grant, Lineage};
 use countersign_identity::instant::Window;
-use countersign_schemas::body::{Granted, Introduced, Newcomer, Role};
+use countersign_identity::keys::HybridPublic;
+use countersign_schemas::body::{Body, Granted, Introduced, Newcomer, Role};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Count, Millis, Seq};
 
 use super::action::Decision;
 use super::entry::Entry;
 use super::findings::Findings;
-use super::genesis::{Opening, check_subject, verified};
+use super::genesis::{Opening, check_subject, check_window, verified};
 use super::grant_chain::{GrantState, check_child};
 use super::instance::{Instance, Proposals, Stop};
 use super::{Change, Law};
@@ -55,6 +56,8 @@ pub(super) struct Joined {
     grant: Option<GrantState>,
     /// The permitted action inside which it was introduced.
     action: Option<Seq>,
+    /// The runtime instance that it succeeds.
+    succeeds: Option<Seq>,
 }
 
 impl Joined {
@@ -62,6 +65,9 @@ impl Joined {
         let seq = self.instance.seq;
         law.known.insert(&self.instance.did, seq);
         law.instances.insert(seq, self.instance);
+        if let Some(before) = self.succeeds.and_then(|before| law.instances.get_mut(&before)) {
+            before.stop = Stop::Succeeded(seq);
+        }
         if let Some(grant) = self.grant {
             law.grants.insert(grant);
         }
@@ -71,6 +77,22 @@ impl Joined {
     }
 }
 
+/// The keys of whoever `body` introduces: an author's signatures verify under them, those of its introduction too where
+/// it introduces itself. `None` where nobody is introduced, or nobody with a DID in long form.
+#[must_use]
+pub fn newcomer_keys(body: &Body) -> Option<HybridPublic> {
+    let did = match body {
+        Body::LedgerOpened(body) => body.dids.get(1)?,
+        Body::IdentityIntroduced(body) => match &body.did {
+            Newcomer::Did(did) => did,
+            Newcomer::Key(..) => return None,
+        },
+        _ => return None,
+    };
+    PeerDid::parse_long(did.as_str()).ok().map(|did| did.public().clone())
+}
+
+/// Somebody whom `author` introduces.
 pub(super) fn check(
     law: &Law,
     entry: &Entry<'_>,
@@ -78,54 +100,106 @@ pub(super) fn check(
     body: &Introduced,
     out: &mut Findings,
 ) -> Option<Change> {
-    let opening = law.opening.as_ref()?;
-    if body.succeeds.is_some() || body.role == Role::Runtime {
-        out.newer("an instance that takes over from another");
+    if body.role == Role::Runtime {
+        let by_other = format!("one that {} introduces", author.seq);
+        out.breach(Code::A5, "a runtime instance that introduces itself", by_other);
         return None;
     }
-    let Newcomer::Did(did) = &body.did else {
-        out.newer("a newcomer that is a bare key");
-        return None;
-    };
-    let did = match PeerDid::parse_long(did.as_str()) {
-        Ok(did) => did,
-        Err(error) => {
-            out.breach(Code::A1, "a long-form DID", error);
-            return None;
-        }
-    };
-    if !law.known.check(&did, out) {
+    if body.succeeds.is_some() {
+        out.newer(format!("an {} that takes over from another", body.role));
         return None;
     }
-    let newcomer = Introduction {
-        law,
-        entry,
-        author,
-        body,
-        opening,
-        did,
-    };
+    let newcomer = Introduction::read(law, entry, body, out)?;
     match body.role {
         Role::Runtime => None,
-        Role::Approver => newcomer.approver(out),
-        Role::Advisor => newcomer.advisor(out),
-        Role::Agent if author.role == Role::Runtime => newcomer.lead(out),
-        Role::Agent => newcomer.child(out),
+        Role::Approver => newcomer.approver(author, out),
+        Role::Advisor => newcomer.advisor(author, out),
+        Role::Agent if author.role == Role::Runtime => newcomer.lead(author, out),
+        Role::Agent => newcomer.child(author, out),
     }
+}
+
+/// A later runtime instance, which introduces itself: the host's credential is the word of another about it.
+pub(super) fn check_own(law: &Law, entry: &Entry<'_>, body: &Introduced, out: &mut Findings) -> Option<Change> {
+    if body.role != Role::Runtime {
+        let found = format!("an {} that introduces itself", body.role);
+        out.breach(Code::A1, "an author that was introduced", found);
+        return None;
+    }
+    Introduction::read(law, entry, body, out)?.runtime(out)
 }
 
 struct Introduction<'a> {
     law: &'a Law,
     entry: &'a Entry<'a>,
-    author: &'a Instance,
     body: &'a Introduced,
     opening: &'a Opening,
     did: PeerDid,
 }
 
+impl<'a> Introduction<'a> {
+    /// Reads the newcomer, whose DID and keys have to be new (A1).
+    fn read(law: &'a Law, entry: &'a Entry<'a>, body: &'a Introduced, out: &mut Findings) -> Option<Self> {
+        let opening = law.opening.as_ref()?;
+        let Newcomer::Did(did) = &body.did else {
+            out.newer("a newcomer that is a bare key");
+            return None;
+        };
+        let did = match PeerDid::parse_long(did.as_str()) {
+            Ok(did) => did,
+            Err(error) => {
+                out.breach(Code::A1, "a long-form DID", error);
+                return None;
+            }
+        };
+        law.known.check(&did, out).then_some(Self {
+            law,
+            entry,
+            body,
+            opening,
+            did,
+        })
+    }
+}
+
 impl Introduction<'_> {
-    fn approver(self, out: &mut Findings) -> Option<Change> {
-        self.require_runtime(out)?;
+    fn runtime(self, out: &mut Findings) -> Option<Change> {
+        let (claims, _) = self.instance_claims(None, out)?;
+        let n = self.entry.statement.n;
+        out.require(n == Count::ZERO, Code::I6, "n 0", format!("n {n}"));
+        check_window(claims.window, self.entry, out);
+        self.require_no_grant(out);
+        self.require_run(None, out);
+        let before = self.succeeded(out);
+        let (succeeds, line) = (before.map(Instance::seq), before.map(|before| before.line));
+        let mut joined = self.joined(None, claims.name.as_str(), claims.window, None, None);
+        joined.instance.line = line.unwrap_or(joined.instance.seq);
+        joined.succeeds = succeeds;
+        Some(Change::Joined(Box::new(joined)))
+    }
+
+    /// The runtime instance that `succeeds` names, if it may be succeeded.
+    fn succeeded(&self, out: &mut Findings) -> Option<&Instance> {
+        let seq = self.body.succeeds?;
+        let expected = "a runtime instance that runs and was not succeeded";
+        let Some(before) = self.law.instances.get(&seq).filter(|it| it.role == Role::Runtime) else {
+            out.breach(Code::A5, expected, format!("entry {seq}, which introduces none"));
+            return None;
+        };
+        let found = match before.stop {
+            Stop::Running => return Some(before),
+            Stop::Own => format!("{seq}, which stopped itself"),
+            Stop::Declared => format!("{seq}, whose stop another declared"),
+            Stop::Succeeded(by) => format!("{seq}, which {by} succeeded"),
+        };
+        out.breach(Code::A5, expected, found);
+        None
+    }
+
+    fn approver(self, author: &Instance, out: &mut Findings) -> Option<Change> {
+        let by_runtime = author.role == Role::Runtime;
+        out.require(by_runtime, Code::A5, "an approver introduced by a runtime", author.role)
+            .then_some(())?;
         let doc = self.body.credential.as_bytes();
         let claims = verified::<ApproverClaims>(doc, "the principal", &self.opening.principal, out)?.into_claims();
         let own = claims.approver == *self.did.short_did();
@@ -137,23 +211,23 @@ impl Introduction<'_> {
         );
         self.require_no_grant(out);
         self.require_run(None, out);
-        Some(self.joined(claims.name.as_str(), claims.window, None, None))
+        Some(self.enter(author, claims.name.as_str(), claims.window, None, None))
     }
 
-    fn advisor(self, out: &mut Findings) -> Option<Change> {
-        let by_runtime = self.author.role == Role::Runtime;
-        let (claims, _) = self.instance_claims(if by_runtime { None } else { Some(self.author) }, out)?;
+    fn advisor(self, author: &Instance, out: &mut Findings) -> Option<Change> {
+        let by_runtime = author.role == Role::Runtime;
+        let (claims, _) = self.instance_claims(if by_runtime { None } else { Some(author) }, out)?;
         self.require_no_grant(out);
         let (run, action) = if by_runtime {
             (None, None)
         } else {
-            self.inside("advisor", out)
+            self.inside(author, "advisor", out)
         };
         self.require_run(run, out);
-        Some(self.joined(claims.name.as_str(), claims.window, None, action))
+        Some(self.enter(author, claims.name.as_str(), claims.window, None, action))
     }
 
-    fn lead(self, out: &mut Findings) -> Option<Change> {
+    fn lead(self, author: &Instance, out: &mut Findings) -> Option<Change> {
         let (claims, digest) = self.instance_claims(None, out)?;
         let may = self.opening.host_claims.may_issue.contains(&MayIssue::RootGrant);
         out.require(may, Code::A2, "a host that may issue root grants", "one that may not");
@@ -182,12 +256,12 @@ impl Introduction<'_> {
             claims.window,
             digest,
         );
-        Some(self.joined(claims.name.as_str(), claims.window, Some(state), None))
+        Some(self.enter(author, claims.name.as_str(), claims.window, Some(state), None))
     }
 
-    fn child(self, out: &mut Findings) -> Option<Change> {
-        let (claims, digest) = self.instance_claims(Some(self.author), out)?;
-        let held = self.body.parent_grant == Some(self.author.seq);
+    fn child(self, author: &Instance, out: &mut Findings) -> Option<Change> {
+        let (claims, digest) = self.instance_claims(Some(author), out)?;
+        let held = self.body.parent_grant == Some(author.seq);
         let named = self
             .body
             .parent_grant
@@ -195,16 +269,16 @@ impl Introduction<'_> {
         out.require(
             held,
             Code::G1,
-            format!("the author's own grant, at {}", self.author.seq),
+            format!("the author's own grant, at {}", author.seq),
             named,
         );
-        let parent = self.law.grants.at(self.author.seq)?;
+        let parent = self.law.grants.at(author.seq)?;
         let grant = self.grant_of(&claims, out)?;
         check_child(&grant, claims.window, parent, out);
-        let (run, action) = self.inside("agent", out);
+        let (run, action) = self.inside(author, "agent", out);
         self.require_run(run, out);
-        let state = GrantState::new(self.entry.seq, Some(self.author.seq), grant, claims.window, digest);
-        Some(self.joined(claims.name.as_str(), claims.window, Some(state), action))
+        let state = GrantState::new(self.entry.seq, Some(author.seq), grant, claims.window, digest);
+        Some(self.enter(author, claims.name.as_str(), claims.window, Some(state), action))
     }
 
     /// The credential of an instance, issued by the host or by the agent that introduces it.
@@ -271,22 +345,16 @@ impl Introduction<'_> {
     }
 
     /// The active run of the author, and its permitted action with `tool` that introduced nobody yet (D7).
-    fn inside(&self, tool: &str, out: &mut Findings) -> (Option<Seq>, Option<Seq>) {
-        let run = self.law.active_run_of(self.author.seq);
+    fn inside(&self, author: &Instance, tool: &str, out: &mut Findings) -> (Option<Seq>, Option<Seq>) {
+        let run = self.law.active_run_of(author.seq);
         let free = |decision: &Decision| decision.introduced.is_none();
         let action = self
             .law
             .actions
-            .permitted_for(self.author.seq, tool, self.entry.received, free);
+            .permitted_for(author.seq, tool, self.entry.received, free);
         let expected = format!("an allowed {tool} action of the author that introduced nobody yet");
         out.require(action.is_some(), Code::D7, expected, "none");
         (run, action)
-    }
-
-    fn require_runtime(&self, out: &mut Findings) -> Option<()> {
-        let holds = self.author.role == Role::Runtime;
-        out.require(holds, Code::A5, "an approver introduced by a runtime", self.author.role)
-            .then_some(())
     }
 
     fn require_no_grant(&self, out: &mut Findings) {
@@ -309,20 +377,36 @@ impl Introduction<'_> {
         );
     }
 
-    fn joined(self, name: &str, window: Window, grant: Option<GrantState>, action: Option<Seq>) -> Change {
-        let runtime = if self.author.role == Role::Runtime {
-            self.author.seq
-        } else {
-            self.author.runtime
-        };
+    fn enter(
+        self,
+        author: &Instance,
+        name: &str,
+        window: Window,
+        grant: Option<GrantState>,
+        action: Option<Seq>,
+    ) -> Change {
+        Change::Joined(Box::new(self.joined(Some(author), name, window, grant, action)))
+    }
+
+    /// The newcomer, introduced by `author` or by itself.
+    fn joined(
+        self,
+        author: Option<&Instance>,
+        name: &str,
+        window: Window,
+        grant: Option<GrantState>,
+        action: Option<Seq>,
+    ) -> Joined {
+        let seq = self.entry.seq;
         let instance = Instance {
-            seq: self.entry.seq,
+            seq,
             role: self.body.role,
             did: self.did,
             name: name.to_owned(),
             window,
-            introduced_by: self.author.seq,
-            runtime,
+            introduced_by: author.map_or(seq, Instance::seq),
+            runtime: author.map_or(seq, Instance::runtime),
+            line: seq,
             run: self.body.run,
             next_n: Count::ZERO,
             last_seq: None,
@@ -331,11 +415,12 @@ impl Introduction<'_> {
             proposals: Proposals::default(),
             open_call: None,
         };
-        Change::Joined(Box::new(Joined {
+        Joined {
             instance,
             grant,
             action,
-        }))
+            succeeds: None,
+        }
     }
 }
 

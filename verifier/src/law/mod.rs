@@ -34,6 +34,7 @@ pub use entry::Entry;
 pub use genesis::Opening;
 pub use grant_chain::GrantState;
 pub use instance::{Instance, Stop};
+pub use introduction::newcomer_keys;
 pub use judge::{JudgeError, Judgement, approval_text, outcome, projection_digest};
 pub use policy_adoption::Adopted;
 pub use run::Run;
@@ -241,21 +242,21 @@ impl Law {
         if let (Body::LedgerOpened(body), Seq::ZERO) = (&entry.statement.body, entry.seq) {
             return genesis::check(entry, body, out);
         }
-        let Some(author) = author else {
-            if entry.statement.by == entry.seq {
-                out.newer("a runtime instance that introduces itself");
-            } else {
-                out.breach(
-                    Code::A1,
-                    "an author that was introduced",
-                    format!("by {}", entry.statement.by),
-                );
-            }
-            return None;
-        };
-        self.check_author(entry, author, out).then_some(())?;
+        if let Some(author) = author {
+            self.check_author(entry, author, out).then_some(())?;
+        }
         let before = out.len();
-        let mut change = self.check_body(entry, author, out);
+        let mut change = match (author, &entry.statement.body) {
+            (Some(author), _) => self.check_body(entry, author, out),
+            (None, Body::IdentityIntroduced(body)) if entry.statement.by == entry.seq => {
+                introduction::check_own(self, entry, body, out)
+            }
+            (None, _) => {
+                let found = format!("by {}", entry.statement.by);
+                out.breach(Code::A1, "an author that was introduced", found);
+                return None;
+            }
+        };
         if out.has_newer_behind(before) {
             // What this version does not judge it does not fold either: entries that rest on it are not judged.
             change = None;
@@ -313,8 +314,8 @@ impl Law {
             Body::IdentityIntroduced(body) => introduction::check(self, entry, author, body, out),
             Body::GrantIssued(body) => introduction::check_issued(self, entry, body, out),
             Body::PolicyAdopted(body) => policy_adoption::check(self, entry, body, out),
-            Body::RunStarted(body) => run::check_start(self, entry, body, out),
-            Body::RunEnded(body) => run::check_end(self, entry, body, out),
+            Body::RunStarted(body) => run::check_start(self, entry, author, body, out),
+            Body::RunEnded(body) => run::check_end(self, entry, author, body, out),
             Body::ModelCalled(body) => model::check_call(self, entry, author, body, out),
             Body::ModelAnswered(body) => model::check_answer(self, entry, author, body, out),
             Body::AdviceRequested(body) => advice::check_question(self, entry, author, body, out),
@@ -427,6 +428,11 @@ impl Law {
     pub fn arguments_of(&self, decision: Seq) -> Option<Commitment> {
         let request = self.actions.decisions.get(&decision)?.request;
         Some(self.actions.requests.get(&request)?.arguments_ref.commitment)
+    }
+
+    /// Whether `author` may speak for `other`: it is `other`, or succeeded it, at once or over others in between.
+    fn stands_for(&self, author: &Instance, other: Seq) -> bool {
+        self.instances.get(&other).is_some_and(|other| author.stands_for(other))
     }
 
     /// The grant that the introduction, or the `grant.issued`, at `seq` carries.

@@ -54,13 +54,7 @@ pub(super) fn check(
         Standing::Asking => out.breach(Code::D7, "an approval", "an ask that nobody answered"),
         Standing::Lapsed => out.breach(Code::D7, "an approval", "an ask that was refused or has expired"),
     }
-    let own = author.seq == decision.author;
-    out.require(
-        own,
-        Code::D6,
-        format!("executed by the decider, {}", decision.author),
-        format!("by {}", author.seq),
-    );
+    check_executor(law, author, body, decision, out);
     check_start(law, entry, body, decision, out);
     if body.outcome == FinishOutcome::Unknown {
         out.unproven(Code::C3, "what became of the action", "an unknown outcome");
@@ -70,6 +64,31 @@ pub(super) fn check(
         decision: body.decision,
         question: decision.question,
     }))
+}
+
+/// The decider executes. Whoever took over from it knows only that it does not know what became of the action.
+fn check_executor(law: &Law, author: &Instance, body: &ActionFinished, decision: &Decision, out: &mut Findings) {
+    if author.seq == decision.author {
+        return;
+    }
+    if !law.stands_for(author, decision.author) {
+        let expected = format!("executed by the decider, {}", decision.author);
+        out.breach(Code::D6, expected, format!("by {}", author.seq));
+        return;
+    }
+    let nothing_claimed = body.outcome == FinishOutcome::Unknown && body.started.is_none();
+    let started = body
+        .started
+        .map_or_else(|| "no start".to_owned(), |at| format!("started {at}"));
+    out.require(
+        nothing_claimed,
+        Code::D6,
+        format!(
+            "of an action that {} may have run, unknown and no start",
+            decision.author
+        ),
+        format!("{}, {started}", body.outcome),
+    );
 }
 
 /// Nothing begins before it was permitted, after the permit's end, after the run's end, or later than its outcome is told.

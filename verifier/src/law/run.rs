@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_schemas::body::{PolicyLayer, Role, RunEnded, RunMode, RunStarted, Spend};
+use countersign_schemas::body::{PolicyLayer, Role, RunEndReason, RunEnded, RunMode, RunStarted, Spend};
 use countersign_schemas::number::{Millis, Seq};
 
 use super::account::Amount;
@@ -127,7 +127,13 @@ impl Started {
     }
 }
 
-pub(super) fn check_start(law: &Law, entry: &Entry<'_>, body: &RunStarted, out: &mut Findings) -> Option<Change> {
+pub(super) fn check_start(
+    law: &Law,
+    entry: &Entry<'_>,
+    author: &Instance,
+    body: &RunStarted,
+    out: &mut Findings,
+) -> Option<Change> {
     let lead = law
         .instances
         .get(&body.root_grant)
@@ -140,6 +146,12 @@ pub(super) fn check_start(law: &Law, entry: &Entry<'_>, body: &RunStarted, out: 
         );
         return None;
     };
+    out.require(
+        lead.runtime == author.seq,
+        Code::A5,
+        format!("a run of a lead agent that its author, {}, introduced", author.seq),
+        format!("one that {} introduced", lead.runtime),
+    );
     out.require(
         lead.stop == Stop::Running,
         Code::A5,
@@ -173,11 +185,18 @@ impl Ended {
     }
 }
 
-pub(super) fn check_end(law: &Law, entry: &Entry<'_>, body: &RunEnded, out: &mut Findings) -> Option<Change> {
+pub(super) fn check_end(
+    law: &Law,
+    entry: &Entry<'_>,
+    author: &Instance,
+    body: &RunEnded,
+    out: &mut Findings,
+) -> Option<Change> {
     let Some(run) = law.runs.get(&body.run).filter(|run| run.ended.is_none()) else {
         out.breach(Code::A5, "an active run", format!("entry {}", body.run));
         return None;
     };
+    check_end_author(law, author, body, run, out);
     if let Some(grant) = law.grants.at(run.lead) {
         let spent = grant.spent();
         let shown = |spend: &Spend| format!("spend {:?}", Amount::from(spend).0);
@@ -188,4 +207,25 @@ pub(super) fn check_end(law: &Law, entry: &Entry<'_>, body: &RunEnded, out: &mut
         received: entry.received,
         run: body.run,
     }))
+}
+
+/// A run is ended by the runtime instance that started it. Whoever took over from that one cannot say that it is done.
+fn check_end_author(law: &Law, author: &Instance, body: &RunEnded, run: &Run, out: &mut Findings) {
+    let runtime = law.instances.get(&run.lead).map_or(Seq::ZERO, Instance::runtime);
+    if author.seq == runtime {
+        return;
+    }
+    let stands_for = law.stands_for(author, runtime);
+    out.require(
+        stands_for,
+        Code::A5,
+        format!("the end of a run by {runtime}, or by who took over from it"),
+        format!("by {}", author.seq),
+    );
+    out.require(
+        !stands_for || body.reason != RunEndReason::Done,
+        Code::A5,
+        "another reason for the end of a run that was taken over",
+        body.reason,
+    );
 }

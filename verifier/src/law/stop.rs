@@ -149,9 +149,9 @@ pub(super) fn check_event(law: &Law, author: &Instance, body: &SessionEvent, out
         .get(&decision)
         .map_or(Seq::ZERO, |decision| decision.author);
     out.require(
-        decider == author.seq,
+        law.stands_for(author, decider),
         Code::A5,
-        format!("the decider, {decider}"),
+        format!("the decider, {decider}, or who took over from it"),
         format!("{}", author.seq),
     );
     Some(Change::Lapsed(Lapsed { decision }))
