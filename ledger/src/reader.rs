@@ -12,7 +12,7 @@ mod pages;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Seq, Size};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -116,10 +116,22 @@ impl LedgerReader {
         Entries::over(&self.connection)
     }
 
+    /// As [`Self::entries`], from the record at `seq` on. Nothing before it is read, payload rows included.
+    #[must_use]
+    pub fn entries_from(&self, seq: Seq) -> Entries<'_> {
+        Entries::from(&self.connection, key_of(seq.get()))
+    }
+
     /// Iterates over all checkpoints in rising order of their sizes.
     #[must_use]
     pub fn checkpoints(&self) -> Checkpoints<'_> {
         Checkpoints::over(&self.connection)
+    }
+
+    /// As [`Self::checkpoints`], from `size` on.
+    #[must_use]
+    pub fn checkpoints_from(&self, size: Size) -> Checkpoints<'_> {
+        Checkpoints::from(&self.connection, key_of(size.get()))
     }
 
     /// Reads one entry; `None` when there is no such record.
@@ -127,9 +139,13 @@ impl LedgerReader {
     /// # Errors
     /// The first [`ItemError`] of its record or of its payload rows.
     pub fn entry(&self, seq: Seq) -> Result<Option<StoredEntry>, ItemError> {
-        let place = i64::try_from(seq.get()).expect("a seq is below 2^53");
-        entries::single(&self.connection, place)
+        entries::single(&self.connection, key_of(seq.get()))
     }
+}
+
+/// The key of a place or size, as SQLite has it.
+fn key_of(number: u64) -> i64 {
+    i64::try_from(number).expect("a seq or size is below 2^53")
 }
 
 /// Guards the connection and begins the one transaction that everything is read in.

@@ -22,9 +22,18 @@ pub struct Entries<'r> {
 
 impl<'r> Entries<'r> {
     pub(super) fn over(connection: &'r Connection) -> Self {
+        Self::behind(connection, i64::MIN, i64::MIN)
+    }
+
+    /// Records from `seq` on, with payload rows from the first that can belong to it on.
+    pub(super) fn from(connection: &'r Connection, seq: i64) -> Self {
+        Self::behind(connection, seq, first_payload_id(seq))
+    }
+
+    fn behind(connection: &'r Connection, seq: i64, payload: i64) -> Self {
         Self {
-            records: Pages::from(connection, i64::MIN),
-            payloads: Pages::from(connection, i64::MIN),
+            records: Pages::from(connection, seq),
+            payloads: Pages::from(connection, payload),
             found: VecDeque::new(),
             records_broke_off: false,
         }
@@ -101,12 +110,7 @@ impl Iterator for Entries<'_> {
 
 /// Reads the entry at `seq` alone.
 pub(super) fn single(connection: &Connection, seq: i64) -> Result<Option<StoredEntry>, ItemError> {
-    let mut entries = Entries {
-        records: Pages::from(connection, seq),
-        payloads: Pages::from(connection, first_payload_id(seq)),
-        found: VecDeque::new(),
-        records_broke_off: false,
-    };
+    let mut entries = Entries::from(connection, seq);
     match entries.records.peek_key() {
         Some(found) if found == seq => entries.advance(),
         Some(_) => return Ok(None),
@@ -121,7 +125,11 @@ pub struct Checkpoints<'r>(Pages<'r, CheckpointRow>);
 
 impl<'r> Checkpoints<'r> {
     pub(super) fn over(connection: &'r Connection) -> Self {
-        Self(Pages::from(connection, i64::MIN))
+        Self::from(connection, i64::MIN)
+    }
+
+    pub(super) fn from(connection: &'r Connection, size: i64) -> Self {
+        Self(Pages::from(connection, size))
     }
 }
 

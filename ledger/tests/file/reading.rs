@@ -47,6 +47,29 @@ fn entries_come_in_order_with_their_payloads() -> TestResult {
 }
 
 #[test]
+fn reading_goes_on_from_any_entry_and_checkpoint() -> TestResult {
+    let folder = tempdir()?;
+    let path = folder.path().join("ledger.db");
+    closed_ledger(&path, 700)?;
+    let reader = LedgerReader::open(&path)?;
+    let all: Vec<_> = reader.entries().collect::<Result<_, _>>()?;
+    for first in [0, 1, 299, 699, 700, 701] {
+        let rest: Vec<_> = reader.entries_from(seq(first)).collect::<Result<_, _>>()?;
+        let expected = all.get(usize::try_from(first)?..).unwrap_or_default();
+        assert_eq!(rest, expected, "from {first}");
+    }
+    let sizes = |first| {
+        reader
+            .checkpoints_from(size(first))
+            .flatten()
+            .map(|row| row.size)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((sizes(1), sizes(2), sizes(701)), (vec![1, 700], vec![700], vec![]));
+    Ok(())
+}
+
+#[test]
 fn single_entries_are_found_or_not() -> TestResult {
     let folder = tempdir()?;
     let path = folder.path().join("ledger.db");

@@ -22,6 +22,7 @@ struct Claim {
 }
 
 /// All checkpoints and heads, and the roots at their sizes.
+#[derive(Default)]
 pub(super) struct Heads {
     claims: Vec<Claim>,
     sizes: BTreeSet<Size>,
@@ -38,12 +39,7 @@ impl Heads {
         given: &[Vec<u8>],
     ) -> Self {
         let keys = genesis.and_then(keys_of);
-        let mut heads = Self {
-            claims: Vec::new(),
-            sizes: BTreeSet::new(),
-            roots: BTreeMap::new(),
-            failures: Vec::new(),
-        };
+        let mut heads = Self::default();
         for row in stored {
             match row {
                 Ok(row) => heads.add(Code::I7, Some(row.size), verify(&row.note, keys.as_ref())),

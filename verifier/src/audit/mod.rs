@@ -1,15 +1,18 @@
 //! Judging a whole ledger: steps V1 to V9 of authority-v1 §6.
 //!
 //! [`audit`] reads a ledger once, front to back, in bounded memory, and goes on after whatever it finds. It trusts
-//! nothing but the anchors and heads that it was given.
+//! nothing but the anchors and heads that it was given. [`replay`] takes the same steps for a writer that opens a ledger
+//! again, and may begin behind what it folded itself.
 
 mod collected;
 mod heads;
 mod payloads;
+mod replay;
 mod report;
 mod row;
 mod signatures;
 
+pub use replay::{Folded, ReplayError, replay};
 pub use report::{Assurance, PolicyInForce, Report, Verdict};
 
 use countersign_identity::trust::Anchor;
@@ -76,25 +79,20 @@ where
     C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
 {
     let genesis = rows.genesis.and_then(Row::read);
-    let mut audit = Audit::new(
-        Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads),
-        options.story,
-    );
-    let mut batch = Batch::default();
-    for item in rows.entries {
-        match item {
-            Ok(stored) => batch.push(stored),
-            Err(error) => {
-                audit.take(std::mem::take(&mut batch));
-                audit.item_error(&error);
-            }
-        }
-        if batch.is_full() {
-            audit.take(std::mem::take(&mut batch));
-        }
-    }
-    audit.take(batch);
-    audit.finish(options)
+    let heads = Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads);
+    let mut audit = Audit::behind(Folded::default(), heads);
+    audit.story = options.story.then(Story::default);
+    audit.read(rows.entries, Until::End);
+    audit.report(options)
+}
+
+/// How far rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// To the end, whatever is found.
+    End,
+    /// To the end of the batch in which something is broken or cannot be judged.
+    Breach,
 }
 
 #[derive(Default)]
@@ -128,17 +126,41 @@ struct Audit {
 }
 
 impl Audit {
-    fn new(heads: Heads, story: bool) -> Self {
+    /// Goes on behind what was folded already.
+    fn behind(folded: Folded, mut heads: Heads) -> Self {
+        let Folded { law, tree } = folded;
+        heads.note_root(tree.size(), || tree.root());
         Self {
-            law: Law::new(),
-            keys: Keys::default(),
-            tree: Frontier::new(),
+            keys: Keys::of(&law),
+            next: law.next_seq(),
+            rows: tree.size().get(),
+            law,
+            tree,
             heads,
             findings: Collected::default(),
-            next: Seq::ZERO,
-            rows: 0,
-            story: story.then(Story::default),
+            story: None,
         }
+    }
+
+    /// V1 to V6 and F for every row.
+    fn read(&mut self, rows: impl Iterator<Item = Result<StoredEntry, ItemError>>, until: Until) {
+        let mut batch = Batch::default();
+        for item in rows {
+            match item {
+                Ok(stored) => batch.push(stored),
+                Err(error) => {
+                    self.take(std::mem::take(&mut batch));
+                    self.item_error(&error);
+                }
+            }
+            if batch.is_full() {
+                self.take(std::mem::take(&mut batch));
+            }
+            if until == Until::Breach && !self.findings.breaches.is_empty() {
+                return;
+            }
+        }
+        self.take(batch);
     }
 
     fn take(&mut self, batch: Batch) {
@@ -275,19 +297,24 @@ impl Audit {
         });
     }
 
-    /// V7 to V9.
-    fn finish(mut self, options: &AuditOptions) -> Report {
+    /// V7 and V8 for checkpoints and heads; gives the largest head that fits.
+    fn judge_heads(&mut self, heads: Heads) -> Option<Size> {
         if self.rows == 0 {
             self.whole(Code::I4, "ledger.opened as entry 0", "no entries");
         }
-        let size = Size::clamped(self.rows);
-        let covered = self.heads.covers(size);
         // Entry 0 names the keys of checkpoints and heads: where it is damaged, they cannot be told from forgeries.
-        let head = if self.law.is_damaged(Seq::ZERO) {
-            None
-        } else {
-            self.heads.judge(size, self.law.tree_is_broken(), &mut self.findings)
-        };
+        if self.law.is_damaged(Seq::ZERO) {
+            return None;
+        }
+        heads.judge(Size::clamped(self.rows), self.law.tree_is_broken(), &mut self.findings)
+    }
+
+    /// V7 to V9.
+    fn report(mut self, options: &AuditOptions) -> Report {
+        let size = Size::clamped(self.rows);
+        let heads = std::mem::take(&mut self.heads);
+        let covered = heads.covers(size);
+        let head = self.judge_heads(heads);
         self.findings.extend(anchored(&self.law, &options.anchors));
         self.findings.extend(self.law.completeness());
         if let (Some(closed), false) = (self.law.closed(), covered) {
@@ -296,6 +323,22 @@ impl Audit {
                 .push(Finding::unproven(Code::C1, closed, expected, "none"));
         }
         Report::new(&self.law, self.findings, self.rows, head, self.story)
+    }
+
+    /// V7; gives the state, unless anything is broken or cannot be judged: then the first of it.
+    fn folded(mut self) -> Result<Folded, Finding> {
+        if self.findings.breaches.is_empty() {
+            let heads = std::mem::take(&mut self.heads);
+            self.judge_heads(heads);
+        }
+        self.findings.sort();
+        match self.findings.breaches.into_iter().next() {
+            Some(breach) => Err(breach),
+            None => Ok(Folded {
+                law: self.law,
+                tree: self.tree,
+            }),
+        }
     }
 }
 

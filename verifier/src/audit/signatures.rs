@@ -10,6 +10,7 @@ use countersign_schemas::digest::LedgerId;
 use countersign_schemas::number::Seq;
 
 use super::row::Row;
+use crate::law::{Instance, Law, Opening};
 
 /// Fewest rows that are worth a second thread.
 const ROWS_A_THREAD: usize = 16;
@@ -32,6 +33,15 @@ pub(super) enum Verified {
 }
 
 impl Keys {
+    /// The keys of everybody who was introduced up to `law`'s last entry.
+    pub(super) fn of(law: &Law) -> Self {
+        let keys = |instance: &Instance| (instance.seq(), instance.did().public().clone());
+        Self {
+            by_introduction: law.instances().map(keys).collect(),
+            ledger: law.opening().map(Opening::ledger),
+        }
+    }
+
     /// Learns from a decoded row, before any of its batch is verified.
     pub(super) fn learn(&mut self, row: &Row) {
         if let Some(keys) = row.introduces() {
