@@ -8,6 +8,8 @@ use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::text::Name;
 
+use super::settled::{Places, Settled};
+
 /// One `action.requested`.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -58,10 +60,12 @@ pub(super) struct Decision {
     pub(super) question: Option<Seq>,
 }
 
-/// All requests and decisions of the ledger.
+/// All requests and decisions of the ledger: in full what is open, of the rest only where it stands.
 #[derive(Debug, Default)]
 pub(super) struct Actions {
+    /// Requests without a decision, and those whose decision is open.
     pub(super) requests: BTreeMap<Seq, Request>,
+    /// Decisions that wait for an approver or for an outcome.
     pub(super) decisions: BTreeMap<Seq, Decision>,
     /// Requests without a decision.
     pub(super) undecided: BTreeSet<Seq>,
@@ -69,6 +73,7 @@ pub(super) struct Actions {
     pub(super) asking: BTreeSet<Seq>,
     /// Decisions that may be executed and were not finished.
     pub(super) permitted: BTreeSet<Seq>,
+    pub(super) settled: Settled,
 }
 
 impl Actions {
@@ -76,6 +81,23 @@ impl Actions {
     pub(super) fn open(&mut self, seq: Seq, request: Request) {
         self.requests.insert(seq, request);
         self.undecided.insert(seq);
+    }
+
+    /// Whether `request` is, or was, one of `author`.
+    pub(super) fn is_requested_by(&self, request: Seq, author: Seq) -> bool {
+        match self.requests.get(&request) {
+            Some(open) => open.author == author,
+            None => self.settled.requests.contains(author, request),
+        }
+    }
+
+    /// How the decision at `seq` stands, if there is one.
+    pub(super) fn standing(&self, seq: Seq) -> Option<Standing> {
+        let is_settled = |places: &Places, standing| places.contains(seq).then_some(standing);
+        let open = self.decisions.get(&seq).map(|decision| decision.standing);
+        open.or_else(|| is_settled(&self.settled.finished, Standing::Finished))
+            .or_else(|| is_settled(&self.settled.denied, Standing::Denied))
+            .or_else(|| is_settled(&self.settled.lapsed, Standing::Lapsed))
     }
 
     /// Enters the decision on a request.
@@ -98,26 +120,39 @@ impl Actions {
 
     /// Moves a decision on, and drops what no later rule needs.
     pub(super) fn settle(&mut self, seq: Seq, standing: Standing) {
-        let Some(decision) = self.decisions.get_mut(&seq) else {
-            return;
-        };
-        decision.standing = standing;
         self.asking.remove(&seq);
         self.permitted.remove(&seq);
         match standing {
             Standing::Asking => {
                 self.asking.insert(seq);
-                return;
             }
-            Standing::Permitted => {
-                self.permitted.insert(seq);
-            }
-            Standing::Denied | Standing::Lapsed | Standing::Finished => {}
+            Standing::Permitted => self.permit(seq),
+            Standing::Denied => self.forget(seq, |settled| settled.denied.insert(seq)),
+            Standing::Lapsed => self.forget(seq, |settled| settled.lapsed.insert(seq)),
+            Standing::Finished => self.forget(seq, |settled| settled.finished.insert(seq)),
         }
+    }
+
+    fn permit(&mut self, seq: Seq) {
+        let Some(decision) = self.decisions.get_mut(&seq) else {
+            return;
+        };
+        decision.standing = Standing::Permitted;
         decision.eligible = Vec::new();
         decision.policies = Vec::new();
         if let Some(request) = self.requests.get_mut(&decision.request) {
             request.arguments = None;
+        }
+        self.permitted.insert(seq);
+    }
+
+    fn forget(&mut self, seq: Seq, remember: impl FnOnce(&mut Settled)) {
+        remember(&mut self.settled);
+        let Some(decision) = self.decisions.remove(&seq) else {
+            return;
+        };
+        if let Some(request) = self.requests.remove(&decision.request) {
+            self.settled.requests.insert(request.author, decision.request);
         }
     }
 

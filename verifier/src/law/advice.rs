@@ -6,6 +6,7 @@ use countersign_schemas::number::Seq;
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::{Instance, Stop};
+use super::settled::{Places, PlacesBy};
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -18,11 +19,36 @@ pub(super) struct Question {
     pub(super) decision: Option<Seq>,
 }
 
-/// Advice that was given.
-#[derive(Debug, Clone)]
+/// All advice that was given.
+#[derive(Debug, Default)]
 pub(super) struct Advice {
-    pub(super) asked_by: Seq,
-    pub(super) form: AdviceForm,
+    all: Places,
+    /// By whoever asked for it.
+    asked: PlacesBy,
+    /// What its receiver cannot read.
+    opaque: Places,
+}
+
+impl Advice {
+    fn insert(&mut self, seq: Seq, asked_by: Seq, form: AdviceForm) {
+        self.all.insert(seq);
+        self.asked.insert(asked_by, seq);
+        if form != AdviceForm::Readable {
+            self.opaque.insert(seq);
+        }
+    }
+
+    pub(super) fn contains(&self, seq: Seq) -> bool {
+        self.all.contains(seq)
+    }
+
+    pub(super) fn is_asked_by(&self, agent: Seq, seq: Seq) -> bool {
+        self.asked.contains(agent, seq)
+    }
+
+    pub(super) fn is_readable(&self, seq: Seq) -> bool {
+        !self.opaque.contains(seq)
+    }
 }
 
 impl Law {
@@ -102,13 +128,14 @@ pub(super) fn check_question(
 pub(super) struct Given {
     seq: Seq,
     question: Seq,
-    advice: Advice,
+    asked_by: Seq,
+    form: AdviceForm,
 }
 
 impl Given {
     pub(super) fn apply(self, law: &mut Law) {
         law.questions.remove(&self.question);
-        law.advice.insert(self.seq, self.advice);
+        law.advice.insert(self.seq, self.asked_by, self.form);
     }
 }
 
@@ -131,15 +158,13 @@ pub(super) fn check_advice(
         );
         return None;
     };
-    let own = law.answers.get(&body.answer) == Some(&author.seq) && body.answer > body.question;
+    let own = law.answers.contains(author.seq, body.answer) && body.answer > body.question;
     let expected = format!("a model answer of {} behind the question", author.seq);
     out.require(own, Code::A5, expected, format!("entry {}", body.answer));
     Some(Change::AdviceGiven(Given {
         seq: entry.seq,
         question: body.question,
-        advice: Advice {
-            asked_by: question.asked_by,
-            form: body.form,
-        },
+        asked_by: question.asked_by,
+        form: body.form,
     }))
 }

@@ -38,12 +38,12 @@ pub(super) fn check(
     body: &DecisionMade,
     out: &mut Findings,
 ) -> Option<Change> {
-    let request = law.actions.requests.get(&body.request);
-    let Some(request) = request else {
+    let Some(request) = law.actions.requests.get(&body.request) else {
+        // One that is settled was decided; whether it was, or is no request at all, makes no difference to the rule.
         out.breach(
             Code::D2,
-            "a decision on a request",
-            format!("entry {}, which is none", body.request),
+            "a request that waits for its one decision",
+            format!("entry {}", body.request),
         );
         return None;
     };
@@ -145,7 +145,7 @@ fn check_ask(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings)
 fn check_advice(law: &Law, body: &DecisionMade, out: &mut Findings) {
     for seq in body.advice.iter().flat_map(|advice| advice.iter()) {
         out.require(
-            law.advice.contains_key(seq),
+            law.advice.contains(*seq),
             Code::D8,
             "advice that was given",
             format!("entry {seq}"),

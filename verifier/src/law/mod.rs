@@ -27,7 +27,9 @@ mod outcome;
 mod policy_adoption;
 mod request;
 mod run;
+mod settled;
 mod stop;
+mod succession;
 
 pub use chain::SEEN_LAG_MAX;
 pub use entry::Entry;
@@ -38,6 +40,7 @@ pub use introduction::newcomer_keys;
 pub use judge::{JudgeError, Judgement, approval_text, outcome, projection_digest};
 pub use policy_adoption::Adopted;
 pub use run::Run;
+pub use succession::Unfinished;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +62,7 @@ use introduction::Known;
 use model::OpenCall;
 use policy_adoption::Policies;
 use run::Runs;
+use settled::PlacesBy;
 
 /// The state of a ledger up to its last entry.
 #[derive(Debug, Default)]
@@ -71,10 +75,10 @@ pub struct Law {
     policies: Policies,
     runs: Runs,
     model_calls: BTreeMap<Seq, OpenCall>,
-    /// Author of every `model.answered`.
-    answers: BTreeMap<Seq, Seq>,
+    /// Every `model.answered` of an advisor.
+    answers: PlacesBy,
     questions: BTreeMap<Seq, Question>,
-    advice: BTreeMap<Seq, Advice>,
+    advice: Advice,
     actions: Actions,
     /// Digests of the orders that were entered.
     orders: BTreeSet<Digest>,
@@ -302,10 +306,7 @@ impl Law {
     }
 
     fn decides_for_itself(&self, author: &Instance, body: &DecisionMade) -> bool {
-        self.actions
-            .requests
-            .get(&body.request)
-            .is_some_and(|request| request.author == author.seq)
+        self.actions.is_requested_by(body.request, author.seq)
     }
 
     fn check_body(&self, entry: &Entry<'_>, author: &Instance, out: &mut Findings) -> Option<Change> {
@@ -423,16 +424,12 @@ impl Law {
         self.instances.get(&author).map(Instance::next_n)
     }
 
-    /// The commitment to the arguments of the request that was decided at `decision`: what an order names.
+    /// The commitment to the arguments of the request that was decided at `decision`: what an order names. Known as long as
+    /// the decision waits for an approver or for an outcome.
     #[must_use]
     pub fn arguments_of(&self, decision: Seq) -> Option<Commitment> {
         let request = self.actions.decisions.get(&decision)?.request;
         Some(self.actions.requests.get(&request)?.arguments_ref.commitment)
-    }
-
-    /// Whether `author` may speak for `other`: it is `other`, or succeeded it, at once or over others in between.
-    fn stands_for(&self, author: &Instance, other: Seq) -> bool {
-        self.instances.get(&other).is_some_and(|other| author.stands_for(other))
     }
 
     /// The grant that the introduction, or the `grant.issued`, at `seq` carries.

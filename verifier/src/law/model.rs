@@ -117,8 +117,10 @@ impl Answered {
             law.grants
                 .each_account(charged, |account| account.settle(self.reserve, self.used));
         }
-        law.answers.insert(self.seq, self.author);
         if let Some(author) = law.instances.get_mut(&self.author) {
+            if author.role == Role::Advisor {
+                law.answers.insert(self.author, self.seq);
+            }
             author.open_call = None;
             author.proposals = self.proposals;
         }

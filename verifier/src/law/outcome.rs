@@ -32,7 +32,7 @@ pub(super) fn check(
     body: &ActionFinished,
     out: &mut Findings,
 ) -> Option<Change> {
-    let Some(decision) = law.actions.decisions.get(&body.decision) else {
+    let Some(standing) = law.actions.standing(body.decision) else {
         out.breach(
             Code::D7,
             "a decision that permits the action",
@@ -40,7 +40,7 @@ pub(super) fn check(
         );
         return None;
     };
-    match decision.standing {
+    match standing {
         Standing::Permitted => {}
         Standing::Finished => {
             out.breach(
@@ -54,15 +54,18 @@ pub(super) fn check(
         Standing::Asking => out.breach(Code::D7, "an approval", "an ask that nobody answered"),
         Standing::Lapsed => out.breach(Code::D7, "an approval", "an ask that was refused or has expired"),
     }
-    check_executor(law, author, body, decision, out);
-    check_start(law, entry, body, decision, out);
+    let decision = law.actions.decisions.get(&body.decision);
+    if let Some(decision) = decision {
+        check_executor(law, author, body, decision, out);
+        check_start(law, entry, body, decision, out);
+    }
     if body.outcome == FinishOutcome::Unknown {
         out.unproven(Code::C3, "what became of the action", "an unknown outcome");
     }
     debug_assert!(entry.seq > body.decision || out.first_refusal().is_some());
     Some(Change::Finished(Finished {
         decision: body.decision,
-        question: decision.question,
+        question: decision.and_then(|decision| decision.question),
     }))
 }
 

@@ -1,6 +1,6 @@
 //! `action.requested`: rules D8 and D10, and the effects a tool has at least (authority-v1 §5.6, §7.5).
 
-use countersign_schemas::body::{ActionRequested, AdviceForm, AdviceRelation};
+use countersign_schemas::body::{ActionRequested, AdviceRelation};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
 
@@ -94,18 +94,17 @@ fn kept(arguments: &[u8]) -> Vec<u8> {
 /// D8: every advice cited was given to this requester.
 fn check_advice(law: &Law, author: &Instance, body: &ActionRequested, out: &mut Findings) {
     for cited in body.advice.iter().flat_map(|list| list.iter()) {
-        let Some(advice) = law.advice.get(&cited.entry) else {
+        if !law.advice.contains(cited.entry) {
             out.breach(Code::D8, "advice that was given", format!("entry {}", cited.entry));
             continue;
-        };
-        let asked = format!("advice given to {}", author.seq);
+        }
         out.require(
-            advice.asked_by == author.seq,
+            law.advice.is_asked_by(author.seq, cited.entry),
             Code::D8,
-            asked,
-            format!("advice given to {}", advice.asked_by),
+            format!("advice given to {}", author.seq),
+            "advice given to another",
         );
-        let readable = advice.form == AdviceForm::Readable || cited.relation == AdviceRelation::NotAssessable;
+        let readable = law.advice.is_readable(cited.entry) || cited.relation == AdviceRelation::NotAssessable;
         out.require(
             readable,
             Code::D8,

@@ -1,0 +1,105 @@
+//! What is over: of entries that no rule needs any more, only that they were there.
+//!
+//! A rule that meets a settled entry again has to name the right code, and nothing else. One bit an entry does that, so
+//! that the state of a ledger of ten million entries fits into a few megabytes.
+
+use std::collections::BTreeMap;
+
+use countersign_schemas::number::Seq;
+
+/// Bits of one page: places that lie close together share it, a place that lies alone costs one.
+const PAGE_BITS: u64 = 512;
+const WORD_BITS: u64 = 64;
+const PAGE_WORDS: usize = (PAGE_BITS / WORD_BITS) as usize;
+
+/// A set of entries, by their places: one bit each where they are dense.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Places(BTreeMap<u64, [u64; PAGE_WORDS]>);
+
+impl Places {
+    pub(super) fn insert(&mut self, seq: Seq) {
+        let (page, word, bit) = locate(seq);
+        self.0.entry(page).or_default()[word] |= bit;
+    }
+
+    pub(super) fn contains(&self, seq: Seq) -> bool {
+        let (page, word, bit) = locate(seq);
+        self.0.get(&page).is_some_and(|words| words[word] & bit != 0)
+    }
+}
+
+/// The page of a place, the word in it, and the bit in that.
+fn locate(seq: Seq) -> (u64, usize, u64) {
+    let (page, rest) = (seq.get() / PAGE_BITS, seq.get() % PAGE_BITS);
+    // A remainder of 512 in words of 64 is below 8.
+    let word = (rest / WORD_BITS) as usize;
+    (page, word, 1 << (rest % WORD_BITS))
+}
+
+/// Sets of entries by who made them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct PlacesBy(BTreeMap<Seq, Places>);
+
+impl PlacesBy {
+    pub(super) fn insert(&mut self, author: Seq, seq: Seq) {
+        self.0.entry(author).or_default().insert(seq);
+    }
+
+    pub(super) fn contains(&self, author: Seq, seq: Seq) -> bool {
+        self.0.get(&author).is_some_and(|places| places.contains(seq))
+    }
+}
+
+/// Requests and decisions that are over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Settled {
+    /// Requests by requester.
+    pub(super) requests: PlacesBy,
+    /// Decisions that deny, or that could not be evaluated.
+    pub(super) denied: Places,
+    /// Asks that were refused, or that nobody answered.
+    pub(super) lapsed: Places,
+    /// Decisions with an outcome.
+    pub(super) finished: Places,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn seq(n: u64) -> Seq {
+        Seq::clamped(n)
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_else() {
+        let put: BTreeSet<u64> = [0, 1, 63, 64, 65, 511, 512, 513, 70_000, (1 << 53) - 1].into();
+        let mut places = Places::default();
+        put.iter().for_each(|place| places.insert(seq(*place)));
+        for place in put
+            .iter()
+            .flat_map(|place| [place.saturating_sub(1), *place, place + 1])
+        {
+            let place = seq(place);
+            assert_eq!(places.contains(place), put.contains(&place.get()), "{place}");
+        }
+    }
+
+    #[test]
+    fn places_of_one_author_are_not_those_of_another() {
+        let mut places = PlacesBy::default();
+        places.insert(seq(3), seq(10));
+        assert!(places.contains(seq(3), seq(10)));
+        assert!(!places.contains(seq(4), seq(10)) && !places.contains(seq(3), seq(11)));
+    }
+
+    #[test]
+    fn dense_places_cost_less_than_half_a_byte_each() {
+        let mut places = Places::default();
+        (0..300_000).step_by(3).for_each(|place| places.insert(seq(place)));
+        let bytes = places.0.len() * (PAGE_WORDS + 1) * 8;
+        assert!(bytes < 100_000 / 2, "{bytes}");
+    }
+}
