@@ -12,12 +12,14 @@
 //! | [`head_file`] | the newest checkpoint beside the ledger, and whether the ledger still holds it |
 //! | [`layout`] | what makes a SQLite file a ledger |
 //! | [`store`], [`appender`] | making, extending and closing a ledger; group commit |
+//! | [`handover`] | several processes on one ledger: handing over to the one that appends |
 //! | [`reader`] | reading one, hostile or not |
 
 pub mod appender;
 pub mod checkpoint;
 pub mod cose;
 mod fault;
+pub mod handover;
 pub mod head_file;
 pub mod layout;
 pub mod merkle;
