@@ -18,6 +18,7 @@ use super::findings::Findings;
 use super::genesis::{Opening, check_subject, check_window, verified};
 use super::grant_chain::{GrantState, check_child};
 use super::instance::{Instance, Proposals, Stop};
+use super::recovery::Arrival;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -58,6 +59,8 @@ pub(super) struct Joined {
     action: Option<Seq>,
     /// The runtime instance that it succeeds.
     succeeds: Option<Seq>,
+    /// What it found, if it is a later runtime.
+    arrival: Option<Arrival>,
 }
 
 impl Joined {
@@ -68,6 +71,7 @@ impl Joined {
         if let Some(before) = self.succeeds.and_then(|before| law.instances.get_mut(&before)) {
             before.stop = Stop::Succeeded(seq);
         }
+        law.arrival = self.arrival.or(law.arrival);
         if let Some(grant) = self.grant {
             law.grants.insert(grant);
         }
@@ -171,10 +175,15 @@ impl Introduction<'_> {
         self.require_no_grant(out);
         self.require_run(None, out);
         let before = self.succeeded(out);
+        let arrival = Arrival {
+            seq: self.entry.seq,
+            root: self.entry.tree.root(),
+        };
         let (succeeds, line) = (before.map(Instance::seq), before.map(|before| before.line));
         let mut joined = self.joined(None, claims.name.as_str(), claims.window, None, None);
         joined.instance.line = line.unwrap_or(joined.instance.seq);
         joined.succeeds = succeeds;
+        joined.arrival = Some(arrival);
         Some(Change::Joined(Box::new(joined)))
     }
 
@@ -420,6 +429,7 @@ impl Introduction<'_> {
             grant,
             action,
             succeeds: None,
+            arrival: None,
         }
     }
 }

@@ -25,6 +25,7 @@ mod judge;
 mod model;
 mod outcome;
 mod policy_adoption;
+mod recovery;
 mod request;
 mod run;
 mod settled;
@@ -61,6 +62,7 @@ use grant_chain::Grants;
 use introduction::Known;
 use model::OpenCall;
 use policy_adoption::Policies;
+use recovery::Arrival;
 use run::Runs;
 use settled::PlacesBy;
 
@@ -80,6 +82,8 @@ pub struct Law {
     questions: BTreeMap<Seq, Question>,
     advice: Advice,
     actions: Actions,
+    /// The newest later runtime instance.
+    arrival: Option<Arrival>,
     /// Digests of the orders that were entered.
     orders: BTreeSet<Digest>,
 }
@@ -328,7 +332,8 @@ impl Law {
             Body::SessionEvent(body) => stop::check_event(self, author, body, out),
             Body::InstanceStopped(body) => stop::check_stop(self, author, body, out),
             Body::LedgerClosed(body) => stop::check_close(self, entry, author, body, out),
-            Body::GrantRevoked(_) | Body::PayloadErased(_) | Body::LedgerRecovered(_) | Body::PeerNoted(_) => {
+            Body::LedgerRecovered(body) => recovery::check(self, entry, author, body, out),
+            Body::GrantRevoked(_) | Body::PayloadErased(_) | Body::PeerNoted(_) => {
                 out.newer(entry.statement.kind());
                 None
             }

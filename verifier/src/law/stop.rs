@@ -109,6 +109,10 @@ pub(super) fn check_close(
             body.open_items,
         );
     }
+    if author.took_over() {
+        let found = format!("a close by {}, which took over from a crash", author.seq);
+        out.unproven(Code::C1, "a close by an instance that succeeded nobody", found);
+    }
     Some(Change::Closed(Closed {
         seq: entry.seq,
         by: author.seq,
