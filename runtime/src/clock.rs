@@ -20,6 +20,12 @@ pub struct Reading {
 }
 
 impl Clock {
+    /// A clock that has given `last` already: it goes on from there, or from the system's time if that is later.
+    #[must_use]
+    pub fn after(last: Millis) -> Self {
+        Self { last_ms: last.get() }
+    }
+
     /// Reads the system's clock. Before 1970 counts as 1970; after the year 287,396 as that year.
     pub fn read(&mut self) -> Reading {
         let now = SystemTime::now()
@@ -54,5 +60,13 @@ mod tests {
         assert_eq!(clock.advance(1_000).behind_ms, 0);
         let reading = clock.advance(400);
         assert_eq!((reading.at.get(), reading.behind_ms), (1_000, 600));
+    }
+
+    #[test]
+    fn a_clock_goes_on_after_what_was_told_before() {
+        let mut clock = Clock::after(Millis::clamped(1_000));
+        let reading = clock.advance(400);
+        assert_eq!((reading.at.get(), reading.behind_ms), (1_000, 600));
+        assert_eq!(clock.advance(1_400).at.get(), 1_400);
     }
 }

@@ -1,11 +1,16 @@
 //! Why something could not be entered into the ledger.
 
+use std::path::PathBuf;
+
 use countersign_identity::keys::RandomnessError;
 use countersign_ledger::appender::AppendError;
+use countersign_ledger::head_file::HeadFileError;
 use countersign_ledger::store::{RowError, StoreError};
 use countersign_schemas::kind::Kind;
 use countersign_verifier::finding::Finding;
 use thiserror::Error;
+
+use super::existing::OpenError;
 
 /// Why an entry was not made, or is not known to be durable.
 #[derive(Debug, Error)]
@@ -22,6 +27,18 @@ pub enum RecordError {
     /// The ledger takes no more entries; what was not acknowledged may be lost.
     #[error("the ledger could not be written")]
     Append(#[from] AppendError),
+    /// The ledger that is there cannot be gone on with.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The head file could not be written; the ledger itself is sound.
+    #[error("the ledger's head file failed")]
+    HeadFile(#[from] HeadFileError),
+    /// The chosen head file is that of another ledger, or of nobody.
+    #[error("{}: exists already, so it is the head file of another ledger", path.display())]
+    HeadFileTaken {
+        /// Path of the head file.
+        path: PathBuf,
+    },
     /// The ledger's file could not be made or closed.
     #[error("the ledger's file failed")]
     Store(#[from] StoreError),

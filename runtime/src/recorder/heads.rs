@@ -7,46 +7,69 @@ use std::time::Duration;
 
 use countersign_ledger::appender::Durable;
 use countersign_ledger::checkpoint::{self, Checkpoint, CheckpointKeys, UnixSeconds};
+use countersign_ledger::head_file::HeadFile;
 use countersign_schemas::number::{Millis, Size};
 use countersign_schemas::text::Origin;
 
-use super::{RecordError, Shared};
+use super::{RecordError, Recorder, Shared};
 
 /// Shortest time between two checkpoints of a ledger at work: what a lost tail can be long before a head shows it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Signs the heads of one ledger.
+/// Signs the heads of one ledger, and keeps the newest of them in its head file.
 pub(super) struct Heads {
     origin: Origin,
     keys: CheckpointKeys,
+    /// Held while it is written, with the size of the head it holds: none comes in behind a newer one.
+    file: Mutex<(HeadFile, Size)>,
     /// The size signed last. Held while a head is signed and queued, so that they stand in order and none twice.
     signed: Mutex<Size>,
 }
 
 /// A signed head on its way to the disk.
 pub(super) struct Stored {
+    size: Size,
+    note: Vec<u8>,
     durable: Durable,
 }
 
 impl Stored {
-    /// Waits until the head, and every entry that it covers, survives a power cut.
-    pub(super) async fn durable(self) -> Result<(), RecordError> {
-        Ok(self.durable.await?)
-    }
-
-    fn wait(self) -> Result<(), RecordError> {
-        Ok(self.durable.wait()?)
+    pub(super) const fn new(size: Size, note: Vec<u8>, durable: Durable) -> Self {
+        Self { size, note, durable }
     }
 }
 
 impl Heads {
     /// Heads of the ledger with this origin, of which those up to `size` need no signature any more.
-    pub(super) const fn signed_up_to(size: Size, origin: Origin, keys: CheckpointKeys) -> Self {
+    pub(super) const fn signed_up_to(size: Size, origin: Origin, keys: CheckpointKeys, file: HeadFile) -> Self {
         Self {
             origin,
             keys,
+            file: Mutex::new((file, Size::ZERO)),
             signed: Mutex::new(size),
         }
+    }
+
+    /// Waits until the head, and every entry that it covers, survives a power cut; then keeps it in the head file.
+    pub(super) async fn keep(&self, Stored { size, note, durable }: Stored) -> Result<(), RecordError> {
+        durable.await?;
+        self.write(size, &note)
+    }
+
+    /// As [`Heads::keep`], on a thread that has nothing else to do.
+    pub(super) fn keep_blocking(&self, Stored { size, note, durable }: Stored) -> Result<(), RecordError> {
+        durable.wait()?;
+        self.write(size, &note)
+    }
+
+    fn write(&self, size: Size, note: &[u8]) -> Result<(), RecordError> {
+        let mut kept = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, newest) = &mut *kept;
+        if size > *newest {
+            file.write(note)?;
+            *newest = size;
+        }
+        Ok(())
     }
 }
 
@@ -69,9 +92,17 @@ impl Shared {
         }
         // 0.6 ms, in which others enter what they have to say.
         let note = sign(&head, &heads.keys, at)?;
-        let durable = self.lock().appender.put_checkpoint(head.size, note);
+        let durable = self.lock().appender.put_checkpoint(head.size, note.clone());
         *signed = head.size;
-        Ok(Some(Stored { durable }))
+        Ok(Some(Stored::new(head.size, note, durable)))
+    }
+}
+
+impl Recorder {
+    /// Signs the head as it is, and returns when it is durable and kept; nothing, if it is kept already.
+    pub(super) fn keep_head(&self) -> Result<(), RecordError> {
+        let keep = |stored| self.shared.heads.keep_blocking(stored);
+        self.shared.sign_head()?.map_or(Ok(()), keep)
     }
 }
 
@@ -89,18 +120,15 @@ pub(super) struct Beat {
 }
 
 impl Beat {
-    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, RecordError> {
+    /// `first` is a head that is on its way already.
+    pub(super) fn start(shared: &Arc<Shared>, first: Option<Stored>) -> Result<Self, RecordError> {
         let (stop, stopped) = sync_channel(0);
         let shared = Arc::clone(shared);
         let beat = move || {
+            let keep = |stored| shared.heads.keep_blocking(stored);
+            tell(first.map_or(Ok(()), keep));
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                let stored = shared
-                    .sign_head()
-                    .and_then(|stored| stored.map_or(Ok(()), Stored::wait));
-                if let Err(error) = stored {
-                    // Whoever enters something next learns why the ledger takes nothing any more.
-                    tracing::warn!(%error, "no checkpoint");
-                }
+                tell(shared.sign_head().and_then(|stored| stored.map_or(Ok(()), keep)));
             }
         };
         let thread = std::thread::Builder::new()
@@ -111,6 +139,14 @@ impl Beat {
             stop: Some(stop),
             thread: Some(thread),
         })
+    }
+}
+
+/// Whoever enters something next learns why the ledger takes nothing any more; that its head file lags behind is told at
+/// the end, if it could not be written then either.
+fn tell(kept: Result<(), RecordError>) {
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the head of the ledger was not kept");
     }
 }
 

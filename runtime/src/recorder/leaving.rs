@@ -12,7 +12,8 @@ impl Recorder {
     /// Closes the ledger: the last entry, the last checkpoint, one file.
     ///
     /// # Errors
-    /// As [`Recorder::enter`], and [`RecordError::Store`] when folding the file fails; everything entered is durable then.
+    /// As [`Recorder::enter`]; [`RecordError::Store`] when folding the file fails, [`RecordError::HeadFile`] when only the
+    /// head file could not be written: everything entered is durable then.
     pub async fn close(self) -> Result<(), RecordError> {
         // Made under the same lock as it is entered: a clock-stepped in between would not be counted.
         let closing = |state: &State| {
@@ -53,19 +54,21 @@ impl Recorder {
     /// Waits until everything up to `last` and a head over it are durable, and folds the ledger into one file.
     async fn let_go(self, last: Entered) -> Result<(), RecordError> {
         let Self { beat, shared, .. } = self;
+        // Its thread shares the ledger, and would sign heads that nobody needs any more.
+        drop(beat);
         // Signed while that entry is written; it is written behind it.
         let head = shared.sign_head()?;
         last.durable().await?;
-        if let Some(head) = head {
-            head.durable().await?;
-        }
-        drop(beat);
+        let kept = match head {
+            Some(head) => shared.heads.keep(head).await,
+            None => Ok(()),
+        };
         let Some(Shared { state, .. }) = Arc::into_inner(shared) else {
             return Err(RecordError::Bug("the ledger is still in use at the end"));
         };
         let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
         state.appender.close()?.close()?;
-        Ok(())
+        kept
     }
 }

@@ -5,11 +5,14 @@
 //! verifier would reject, and entries stand in the order in which they were judged.
 
 mod error;
+mod existing;
 mod heads;
 mod instance;
 mod leaving;
 mod opening;
 mod payload;
+mod place;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -31,10 +34,12 @@ use countersign_verifier::law::{Entry, Law};
 use crate::clock::Clock;
 
 pub use error::RecordError;
+pub use existing::{Existing, OpenError};
 use heads::{Beat, Heads};
 pub use instance::{Instance, Newborn};
 pub use opening::Authority;
 pub use payload::Payload;
+pub use place::Place;
 
 /// A place in the ledger that is taken; whether it is durable is to be awaited.
 #[must_use = "an entry that is not durable may still be lost"]
@@ -53,6 +58,12 @@ impl Entered {
     /// [`RecordError::Append`]: it is unknown whether the entry is on disk, and nothing more can be entered.
     pub async fn durable(self) -> Result<Seq, RecordError> {
         self.durable.await?;
+        Ok(self.seq)
+    }
+
+    /// As [`Entered::durable`], on a thread that has nothing else to do.
+    fn durable_blocking(self) -> Result<Seq, RecordError> {
+        self.durable.wait()?;
         Ok(self.seq)
     }
 
@@ -92,6 +103,21 @@ struct State {
     head: Link,
     tree: Frontier,
     appender: Appender<Sqlite>,
+}
+
+impl State {
+    /// Admits a signed entry by the law and hands it to the ledger; the state is unchanged if the law forbids it.
+    fn take(&mut self, signed: Signed, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+        let row = signed.admit(&mut self.law, &self.tree, payloads)?;
+        self.head = signed.link;
+        self.tree.push(row.record());
+        let durable = self.appender.submit(row);
+        Ok(Entered {
+            seq: signed.seq,
+            digest: signed.digest,
+            durable,
+        })
+    }
 }
 
 impl Recorder {
@@ -198,15 +224,7 @@ impl Recorder {
             ext: None,
         };
         let signed = Signed::new(statement, at, state.head, AadLedger::Of(self.ledger), author);
-        let row = signed.admit(&mut state.law, &state.tree, payloads)?;
-        state.head = signed.link;
-        state.tree.push(row.record());
-        let durable = state.appender.submit(row);
-        Ok(Entered {
-            seq: signed.seq,
-            digest: signed.digest,
-            durable,
-        })
+        state.take(signed, payloads)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

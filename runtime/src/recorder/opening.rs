@@ -1,6 +1,5 @@
 //! The first entry: a ledger comes into being with its whole trust start.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use countersign_identity::binding::LedgerBinding;
@@ -25,7 +24,8 @@ use countersign_schemas::text::{Did, Name, Origin};
 use countersign_verifier::law::Law;
 use data_encoding::HEXLOWER;
 
-use super::heads::{self, Beat, Heads};
+use super::heads::{self, Beat, Heads, Stored};
+use super::place::Place;
 use super::{Instance, Newborn, RecordError, Recorder, Shared, Signed, State};
 use crate::clock::Clock;
 use crate::side_by_side::side_by_side;
@@ -88,13 +88,20 @@ impl Authority {
 }
 
 impl Recorder {
-    /// Makes the ledger at `path` with its first entry, and opens it. The first checkpoint is written behind that entry.
+    /// Makes the ledger at `place` with its first entry, and opens it. The first checkpoint is written behind that entry.
     ///
     /// `window` is that of the runtime instance; `build` names the program.
     ///
     /// # Errors
-    /// [`RecordError`]; nothing is left at `path` unless the file was made and what came after it failed.
-    pub fn create(path: &Path, authority: &Authority, window: Window, build: Digest) -> Result<Self, RecordError> {
+    /// [`RecordError`]; nothing is left there unless the file was made and what came after it failed.
+    pub fn create(
+        place: impl Into<Place>,
+        authority: &Authority,
+        window: Window,
+        build: Digest,
+    ) -> Result<Self, RecordError> {
+        let place = place.into();
+        refuse_taken_head_file(&place)?;
         let mut clock = Clock::default();
         let at = clock.read().at;
         let newborn = Newborn::generate()?;
@@ -128,13 +135,14 @@ impl Recorder {
         // Making the file is waiting for the disk, and signing is none of its concern.
         let (note, store) = side_by_side(
             || heads::sign(&head, &checkpoint_keys, at),
-            || Sqlite::create(path, &[row]),
+            || Sqlite::create(place.ledger(), &[row]),
         )
         .map_err(RecordError::Thread)?;
         let (note, store) = (note?, store?);
+        let head_file = place.head_file(store.path());
         let appender = Appender::start(store).map_err(RecordError::Thread)?;
         // Written behind the first entry; whoever waits for a later one has waited for it.
-        drop(appender.put_checkpoint(head.size, note));
+        let first = Stored::new(head.size, note.clone(), appender.put_checkpoint(head.size, note));
         let state = State {
             law,
             clock,
@@ -142,12 +150,18 @@ impl Recorder {
             tree,
             appender,
         };
-        let heads = Heads::signed_up_to(head.size, origin, checkpoint_keys);
-        Self::of(ledger, runtime, state, heads)
+        let heads = Heads::signed_up_to(head.size, origin, checkpoint_keys, head_file);
+        Self::of(ledger, runtime, state, heads, Some(first))
     }
 
-    /// The recorder of `runtime` over an open ledger.
-    pub(super) fn of(ledger: LedgerId, runtime: Instance, state: State, heads: Heads) -> Result<Self, RecordError> {
+    /// The recorder of `runtime` over an open ledger; `first` is a head on its way to the disk.
+    pub(super) fn of(
+        ledger: LedgerId,
+        runtime: Instance,
+        state: State,
+        heads: Heads,
+        first: Option<Stored>,
+    ) -> Result<Self, RecordError> {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             heads,
@@ -155,9 +169,19 @@ impl Recorder {
         Ok(Self {
             ledger,
             runtime,
-            beat: Beat::start(&shared)?,
+            beat: Beat::start(&shared, first)?,
             shared,
         })
+    }
+}
+
+/// A new ledger's head file is new. Beside a ledger, where nobody else's can be, one that was left behind is replaced.
+fn refuse_taken_head_file(place: &Place) -> Result<(), RecordError> {
+    match place.chosen_head_file() {
+        Some(file) if file.read()?.is_some() => Err(RecordError::HeadFileTaken {
+            path: file.path().to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -123,7 +123,7 @@ impl Session {
         check_covers(given.as_ref(), &workspace, &plan.hosts, principal.short_did())?;
 
         let recorder = Arc::new(Recorder::create(
-            &plan.ledger,
+            plan.ledger.as_path(),
             &plan.authority,
             window,
             build::digest(),
