@@ -30,6 +30,18 @@ mod file {
     mod writing;
 }
 
+/// A ledger under random operations and crashes, beside a list in memory of what it must hold.
+mod model {
+    mod machine;
+    mod operation;
+    mod property;
+    mod reference;
+    mod shared;
+    mod snapshot;
+
+    use crate::file::rows::Anyhow;
+}
+
 /// Our statements as an independent COSE library sees them.
 #[path = "public/coset_agrees.rs"]
 mod coset_agrees;
