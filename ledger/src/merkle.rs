@@ -131,6 +131,25 @@ impl Frontier {
         Size::clamped(self.leaves)
     }
 
+    /// Writes the edge: the number of leaves in 8 bytes, big-endian, then the roots of the complete subtrees, largest first.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let peaks = self.peaks.iter().flat_map(|peak| peak.0);
+        self.leaves.to_be_bytes().into_iter().chain(peaks).collect()
+    }
+
+    /// Reads what [`Frontier::to_bytes`] wrote; `None` if the number of leaves does not go with that of the roots. Whether
+    /// the roots are right, the bytes cannot tell.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (leaves, peaks) = bytes.split_first_chunk::<8>()?;
+        let leaves = Size::new(u64::from_be_bytes(*leaves)).ok()?.get();
+        let (peaks, rest) = peaks.as_chunks::<32>();
+        let fits = rest.is_empty() && peaks.len() == leaves.count_ones() as usize;
+        let peaks = peaks.iter().copied().map(NodeHash).collect();
+        fits.then_some(Self { leaves, peaks })
+    }
+
     /// Computes the root over all leaves appended so far (RFC 9162 §2.1.1).
     pub fn root(&self) -> Root {
         self.peaks
@@ -182,6 +201,37 @@ mod tests {
         let (left, right) = (leaf_hash(b"a"), leaf_hash(b"b"));
         let forged = [left.0, right.0].concat();
         assert_ne!(leaf_hash(&forged), node_hash(left, right));
+    }
+
+    #[test]
+    fn a_frontier_goes_on_from_its_bytes() {
+        let mut frontier = Frontier::new();
+        for record in 0..70_u32 {
+            let mut restored = Frontier::from_bytes(&frontier.to_bytes());
+            frontier.push(&record.to_be_bytes());
+            restored
+                .iter_mut()
+                .for_each(|restored| restored.push(&record.to_be_bytes()));
+            assert_eq!(restored.map(|restored| restored.root()), Some(frontier.root()));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_frontier_are_refused() {
+        let mut frontier = Frontier::new();
+        (0..5_u32).for_each(|record| frontier.push(&record.to_be_bytes()));
+        let good = frontier.to_bytes();
+        for cut in 0..good.len() {
+            assert!(Frontier::from_bytes(&good[..cut]).is_none(), "{cut}");
+        }
+        let longer = [good.as_slice(), &[0; 32]].concat();
+        let mut other_size = good.clone();
+        other_size[7] = 7;
+        let mut too_large = good;
+        too_large[0] = 0xff;
+        for bad in [longer, other_size, too_large] {
+            assert!(Frontier::from_bytes(&bad).is_none());
+        }
     }
 
     #[test]

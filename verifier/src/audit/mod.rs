@@ -12,7 +12,7 @@ mod report;
 mod row;
 mod signatures;
 
-pub use replay::{Folded, ReplayError, replay};
+pub use replay::{Folded, ReplayError, SnapshotError, replay};
 pub use report::{Assurance, PolicyInForce, Report, Verdict};
 
 use countersign_identity::trust::Anchor;

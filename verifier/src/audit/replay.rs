@@ -5,6 +5,7 @@
 
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::reader::LedgerReader;
+use countersign_schemas::cbor::DecodeError;
 use countersign_schemas::number::{Seq, Size};
 use thiserror::Error;
 
@@ -13,7 +14,7 @@ use super::row::Row;
 use super::{Audit, Until};
 use crate::code::Class;
 use crate::finding::Finding;
-use crate::law::Law;
+use crate::law::{Law, snapshot};
 
 /// A ledger up to some entry: the state of the law, and the tree over the same records.
 #[derive(Debug, Default)]
@@ -30,7 +31,27 @@ impl Folded {
     pub fn size(&self) -> Size {
         self.tree.size()
     }
+
+    /// Writes the state for the same version of the program, which alone can read it.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Vec<u8> {
+        snapshot::encode(&self.law, &self.tree)
+    }
+
+    /// Reads a snapshot. It is believed, so the caller must know that the bytes are its own.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] where the bytes are of another version, or no snapshot at all.
+    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let (law, tree) = snapshot::decode(bytes).map_err(SnapshotError)?;
+        Ok(Self { law, tree })
+    }
 }
+
+/// Why bytes are not a snapshot that this version of the program can go on from.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("not a snapshot of this version of the program")]
+pub struct SnapshotError(#[source] DecodeError);
 
 /// Why a ledger must not be gone on with. Entry, code and text are those that `verify` would give first.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,7 +1,10 @@
 //! Budgets: what a grant allows, what was spent, and what is reserved (authority-v1 §5.5).
 
 use countersign_schemas::body::{Spend, Tokens};
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::number::{Count, INTEGER_MAX};
+
+use super::snapshot_values::{Kept, kept};
 
 /// Words of the four dimensions, in the order of `spend`.
 const DIMENSIONS: [&str; 4] = ["calls", "tokens in", "tokens out", "micro-USD"];
@@ -84,6 +87,23 @@ pub(super) struct Account {
     pub(super) limit: Amount,
     pub(super) spent: Amount,
     pub(super) reserved: Amount,
+}
+
+kept!(Account { limit, spent, reserved });
+
+/// Sums of a broken ledger may exceed what an integer of the formats holds, so as eight bytes each.
+impl Kept for Amount {
+    fn keep(&self, to: &mut Encoder) {
+        self.0.map(u64::to_be_bytes).as_flattened().to_vec().keep(to);
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let bytes: [u8; 32] = from.array_bytes()?;
+        let mut amount = Self::default();
+        for (part, bytes) in amount.0.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *part = u64::from_be_bytes(*bytes);
+        }
+        Ok(amount)
+    }
 }
 
 impl Account {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_schemas::body::{Effects, Outcome};
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::text::Name;
 
 use super::settled::{Places, Settled};
+use super::snapshot_values::{Kept, kept, malformed};
 
 /// One `action.requested`.
 #[derive(Debug, Clone)]
@@ -27,6 +29,19 @@ pub(super) struct Request {
     pub(super) decision: Option<Seq>,
 }
 
+kept!(Request {
+    author,
+    tool,
+    effects,
+    arguments_ref,
+    arguments,
+    grant,
+    received,
+    advised,
+    digest,
+    decision
+});
+
 /// How a decision stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -40,6 +55,28 @@ pub(super) enum Standing {
     Lapsed,
     /// Executed, or given up.
     Finished,
+}
+
+impl Kept for Standing {
+    fn keep(&self, to: &mut Encoder) {
+        to.uint(match self {
+            Self::Denied => 0,
+            Self::Permitted => 1,
+            Self::Asking => 2,
+            Self::Lapsed => 3,
+            Self::Finished => 4,
+        });
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        match from.uint53()? {
+            0 => Ok(Self::Denied),
+            1 => Ok(Self::Permitted),
+            2 => Ok(Self::Asking),
+            3 => Ok(Self::Lapsed),
+            4 => Ok(Self::Finished),
+            _ => malformed(from, "standing of a decision"),
+        }
+    }
 }
 
 /// One `decision.made`.
@@ -60,6 +97,19 @@ pub(super) struct Decision {
     pub(super) question: Option<Seq>,
 }
 
+kept!(Decision {
+    request,
+    author,
+    expires,
+    permitted_at,
+    eligible,
+    policies,
+    digest,
+    standing,
+    introduced,
+    question
+});
+
 /// All requests and decisions of the ledger: in full what is open, of the rest only where it stands.
 #[derive(Debug, Default)]
 pub(super) struct Actions {
@@ -75,6 +125,15 @@ pub(super) struct Actions {
     pub(super) permitted: BTreeSet<Seq>,
     pub(super) settled: Settled,
 }
+
+kept!(Actions {
+    requests,
+    decisions,
+    undecided,
+    asking,
+    permitted,
+    settled
+});
 
 impl Actions {
     /// Enters a request.

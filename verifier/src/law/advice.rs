@@ -7,6 +7,7 @@ use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::{Instance, Stop};
 use super::settled::{Places, PlacesBy};
+use super::snapshot_values::kept;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -19,6 +20,12 @@ pub(super) struct Question {
     pub(super) decision: Option<Seq>,
 }
 
+kept!(Question {
+    asked_by,
+    advisor,
+    decision
+});
+
 /// All advice that was given.
 #[derive(Debug, Default)]
 pub(super) struct Advice {
@@ -28,6 +35,8 @@ pub(super) struct Advice {
     /// What its receiver cannot read.
     opaque: Places,
 }
+
+kept!(Advice { all, asked, opaque });
 
 impl Advice {
     fn insert(&mut self, seq: Seq, asked_by: Seq, form: AdviceForm) {

@@ -13,6 +13,7 @@ use super::damage::Damage;
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::Instance;
+use super::snapshot_values::kept;
 use crate::code::Code;
 use crate::finding::Finding;
 
@@ -33,6 +34,16 @@ pub(super) struct Chain {
     pub(super) tree_is_broken: bool,
     pub(super) closed: Option<Seq>,
 }
+
+kept!(Chain {
+    next,
+    links,
+    received,
+    received_before,
+    damage,
+    tree_is_broken,
+    closed
+});
 
 /// What V3 says about `prev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,32 @@
 //! Entries that could not be folded: what names them is not judged again (authority-v1 §6, F).
 
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::number::Seq;
+
+use super::snapshot_values::Kept;
 
 /// The places of damaged and missing entries, as ascending ranges that do not touch.
 #[derive(Debug, Default)]
 pub(super) struct Damage(Vec<Range>);
+
+/// Both ends of each range; marking them again counts them again.
+impl Kept for Damage {
+    fn keep(&self, to: &mut Encoder) {
+        to.array(self.0.len());
+        for range in &self.0 {
+            to.uint(range.first);
+            to.uint(range.behind);
+        }
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let mut damage = Self::default();
+        for _ in 0..from.array(0, usize::MAX)? {
+            let (first, behind) = Kept::restore(from)?;
+            damage.mark(first, behind);
+        }
+        Ok(damage)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {

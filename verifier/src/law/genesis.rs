@@ -20,6 +20,7 @@ use super::entry::Entry;
 use super::findings::Findings;
 use super::grant_chain::ThisLedger;
 use super::instance::{Instance, Proposals, Stop};
+use super::snapshot_values::kept;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -33,6 +34,15 @@ pub struct Opening {
     pub(super) host_claims: HostClaims,
     pub(super) checkpoint_keys: CheckpointPublicKeys,
 }
+
+kept!(Opening {
+    this,
+    origin,
+    principal,
+    host,
+    host_claims,
+    checkpoint_keys
+});
 
 impl Opening {
     /// The id of the ledger.

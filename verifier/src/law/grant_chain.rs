@@ -6,11 +6,13 @@ use countersign_identity::binding::LedgerBinding;
 use countersign_identity::grant::{Budget, Grant, Lineage, TooWide};
 use countersign_identity::instant::Window;
 use countersign_schemas::body::Spend;
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::number::Seq;
 
 use super::account::{Account, Amount};
 use super::findings::Findings;
+use super::snapshot_values::{Kept, kept, malformed};
 use crate::code::Code;
 
 /// One grant of the ledger: that of an agent, or one the principal issued to the host.
@@ -24,6 +26,15 @@ pub struct GrantState {
     pub(super) digest: Digest,
     pub(super) account: Account,
 }
+
+kept!(GrantState {
+    seq,
+    parent,
+    grant,
+    window,
+    digest,
+    account
+});
 
 impl GrantState {
     pub(super) fn new(seq: Seq, parent: Option<Seq>, grant: Grant, window: Window, digest: Digest) -> Self {
@@ -105,6 +116,25 @@ impl From<&Budget> for Amount {
 #[derive(Debug, Default)]
 pub(super) struct Grants(BTreeMap<Seq, GrantState>);
 
+impl Kept for Grants {
+    fn keep(&self, to: &mut Encoder) {
+        to.array(self.0.len());
+        self.0.values().for_each(|state| state.keep(to));
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let mut grants = Self::default();
+        for _ in 0..from.array(0, usize::MAX)? {
+            let state = GrantState::restore(from)?;
+            // Chains end because a parent lies before its child.
+            if state.parent.is_some_and(|parent| parent >= state.seq) {
+                return malformed(from, "chain of grants");
+            }
+            grants.insert(state);
+        }
+        Ok(grants)
+    }
+}
+
 impl Grants {
     pub(super) fn insert(&mut self, state: GrantState) {
         self.0.insert(state.seq, state);
@@ -160,6 +190,8 @@ pub(super) struct ThisLedger {
     pub(super) id: LedgerId,
     pub(super) founding: Digest,
 }
+
+kept!(ThisLedger { id, founding });
 
 impl ThisLedger {
     /// Whether `binding` names this ledger, or any.

@@ -3,8 +3,11 @@
 use countersign_identity::did::PeerDid;
 use countersign_identity::instant::Window;
 use countersign_schemas::body::Role;
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Count, Millis, Seq};
+
+use super::snapshot_values::{Kept, kept, malformed};
 
 /// Whether an instance has stopped, and who said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,29 @@ pub enum Stop {
     Succeeded(Seq),
 }
 
+impl Kept for Stop {
+    fn keep(&self, to: &mut Encoder) {
+        match self {
+            Self::Running => to.uint(0),
+            Self::Own => to.uint(1),
+            Self::Declared => to.uint(2),
+            Self::Succeeded(by) => {
+                to.uint(3);
+                by.keep(to);
+            }
+        }
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        match from.uint53()? {
+            0 => Ok(Self::Running),
+            1 => Ok(Self::Own),
+            2 => Ok(Self::Declared),
+            3 => Kept::restore(from).map(Self::Succeeded),
+            _ => malformed(from, "stop"),
+        }
+    }
+}
+
 /// Tool calls that the last model answer of an agent proposed and no request has used.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Proposals {
@@ -27,6 +53,8 @@ pub(super) struct Proposals {
     /// Digests of tool and arguments; `None` where the response is absent, so that nothing can be told.
     pub(super) calls: Option<Vec<Digest>>,
 }
+
+kept!(Proposals { answer, calls });
 
 /// One party of the ledger: a runtime, an agent, an advisor or an approver.
 #[derive(Debug, Clone)]
@@ -51,6 +79,24 @@ pub struct Instance {
     /// Its `model.called` that has no answer yet.
     pub(super) open_call: Option<Seq>,
 }
+
+kept!(Instance {
+    seq,
+    role,
+    did,
+    name,
+    window,
+    introduced_by,
+    runtime,
+    line,
+    run,
+    next_n,
+    last_seq,
+    last_at,
+    stop,
+    proposals,
+    open_call
+});
 
 impl Instance {
     /// The `seq` of its introduction: its name in the ledger.

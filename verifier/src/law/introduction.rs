@@ -19,6 +19,7 @@ use super::genesis::{Opening, check_subject, check_window, verified};
 use super::grant_chain::{GrantState, check_child};
 use super::instance::{Instance, Proposals, Stop};
 use super::recovery::Arrival;
+use super::snapshot_values::kept;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -29,6 +30,8 @@ pub(super) struct Known {
     /// Ed25519 keys, and SHA-256 of ML-DSA-44 keys.
     keys: BTreeSet<[u8; 32]>,
 }
+
+kept!(Known { dids, keys });
 
 impl Known {
     pub(super) fn insert(&mut self, did: &PeerDid, seq: Seq) {

@@ -29,6 +29,8 @@ mod recovery;
 mod request;
 mod run;
 mod settled;
+pub(crate) mod snapshot;
+mod snapshot_values;
 mod stop;
 mod succession;
 
@@ -65,6 +67,7 @@ use policy_adoption::Policies;
 use recovery::Arrival;
 use run::Runs;
 use settled::PlacesBy;
+use snapshot_values::kept;
 
 /// The state of a ledger up to its last entry.
 #[derive(Debug, Default)]
@@ -87,6 +90,23 @@ pub struct Law {
     /// Digests of the orders that were entered.
     orders: BTreeSet<Digest>,
 }
+
+kept!(Law {
+    chain,
+    opening,
+    instances,
+    known,
+    grants,
+    policies,
+    runs,
+    model_calls,
+    answers,
+    questions,
+    advice,
+    actions,
+    orders,
+    arrival
+});
 
 /// What an entry does to the state once it is entered.
 enum Change {
@@ -441,6 +461,13 @@ impl Law {
     #[must_use]
     pub fn grant_of(&self, seq: Seq) -> Option<&GrantState> {
         self.grants.at(seq)
+    }
+
+    /// The `grant.issued` with the credential of this digest. A grant is issued once to a ledger.
+    #[must_use]
+    pub fn issued_grant(&self, credential: Digest) -> Option<Seq> {
+        let seq = self.grants.of_credential(credential)?;
+        (!self.instances.contains_key(&seq)).then_some(seq)
     }
 
     /// The grant of `seq`, the one it narrows, and so on up to the root.

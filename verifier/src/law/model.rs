@@ -11,6 +11,7 @@ use super::account::Amount;
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::{Instance, Proposals};
+use super::snapshot_values::kept;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -25,6 +26,12 @@ pub(super) struct OpenCall {
     charged: Option<Seq>,
     reserve: Amount,
 }
+
+kept!(OpenCall {
+    author,
+    charged,
+    reserve
+});
 
 /// A call that is entered.
 pub(super) struct Called {

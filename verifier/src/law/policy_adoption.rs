@@ -4,14 +4,17 @@ use std::str;
 use std::sync::Arc;
 
 use countersign_schemas::body::{PolicyAdopted, PolicyLayer};
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
 use countersign_schemas::payload::PayloadClass;
 
 use super::entry::Entry;
 use super::findings::Findings;
+use super::snapshot_values::{Kept, malformed};
 use super::{Change, Law};
 use crate::code::Code;
+use crate::policy::bounds::TEXT_BYTES_MAX;
 use crate::policy::{BUILTIN_LAYER0, ENTITIES, LANGUAGE, LoadedLayer, SCHEMA};
 
 /// The texts of one layer.
@@ -22,6 +25,47 @@ pub struct Adopted {
     pub(super) digest: Option<Digest>,
     /// `None` where the texts are absent, so that nothing can be told.
     pub(super) loaded: Option<Arc<LoadedLayer>>,
+    /// What it was loaded from, where that can be loaded and is not the published layer 0: for a snapshot.
+    text: Option<Arc<str>>,
+}
+
+/// The texts instead of what was made of them.
+impl Kept for Adopted {
+    fn keep(&self, to: &mut Encoder) {
+        (self.seq, self.layer).keep(to);
+        self.digest.keep(to);
+        match (&self.loaded, &self.text) {
+            (None, _) => to.uint(0),
+            (Some(loaded), None) if loaded.is_readable() => to.uint(1),
+            (Some(_), None) => to.uint(2),
+            (Some(_), Some(text)) => {
+                to.uint(3);
+                to.text(text);
+            }
+        }
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let (seq, layer) = Kept::restore(from)?;
+        let digest = Kept::restore(from)?;
+        let (loaded, text) = match from.uint53()? {
+            0 => (None, None),
+            1 => (Some(LoadedLayer::builtin()), None),
+            2 => (Some(Arc::new(LoadedLayer::unreadable(layer))), None),
+            3 => {
+                let text = from.text(TEXT_BYTES_MAX)?;
+                let loaded = load(layer, text.as_bytes(), SCHEMA.as_bytes(), ENTITIES.as_bytes());
+                (Some(loaded), Some(text.into()))
+            }
+            _ => return malformed(from, "policy text"),
+        };
+        Ok(Self {
+            seq,
+            layer,
+            digest,
+            loaded,
+            text,
+        })
+    }
 }
 
 impl Adopted {
@@ -51,6 +95,20 @@ impl Adopted {
 /// The last text of every layer.
 #[derive(Debug, Default)]
 pub(super) struct Policies([Option<Adopted>; 6]);
+
+impl Kept for Policies {
+    fn keep(&self, to: &mut Encoder) {
+        to.array(self.in_force().count());
+        self.in_force().for_each(|adopted| adopted.keep(to));
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let mut policies = Self::default();
+        for _ in 0..from.array(0, policies.0.len())? {
+            policies.adopt(Adopted::restore(from)?);
+        }
+        Ok(policies)
+    }
+}
 
 impl Policies {
     pub(super) fn at(&self, layer: PolicyLayer) -> Option<&Adopted> {
@@ -105,12 +163,19 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
         _ => None,
     };
     let digest = policies.map(Digest::sha256);
+    let text = loaded.as_deref().filter(|loaded| needs_text(loaded)).and(policies);
     Some(Change::PolicyAdopted(Adopted {
         seq: entry.seq,
         layer: body.layer,
         digest,
         loaded,
+        text: text.and_then(|text| str::from_utf8(text).ok()).map(Arc::from),
     }))
+}
+
+/// Whether a snapshot has to hold the text of a layer to load it again.
+fn needs_text(loaded: &LoadedLayer) -> bool {
+    loaded.is_readable() && !std::ptr::eq(loaded, LoadedLayer::builtin().as_ref())
 }
 
 /// An absent text proves nothing: every decision under it is unproven (D4b).

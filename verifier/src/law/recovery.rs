@@ -8,6 +8,7 @@ use countersign_schemas::number::{Count, Seq, Size};
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::Instance;
+use super::snapshot_values::kept;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -19,6 +20,8 @@ pub(super) struct Arrival {
     /// The root over the records before its introduction.
     pub(super) root: Root,
 }
+
+kept!(Arrival { seq, root });
 
 pub(super) fn check(
     law: &Law,

@@ -9,6 +9,7 @@ use super::account::Amount;
 use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::{Instance, Stop};
+use super::snapshot_values::kept;
 use super::{Change, Law};
 use crate::code::Code;
 
@@ -19,6 +20,8 @@ pub struct Run {
     mode: RunMode,
     ended: Option<(Seq, Millis)>,
 }
+
+kept!(Run { lead, mode, ended });
 
 impl Run {
     /// The lead agent, whose grant the run spends.

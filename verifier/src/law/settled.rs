@@ -5,12 +5,17 @@
 
 use std::collections::BTreeMap;
 
+use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::number::Seq;
+
+use super::snapshot_values::{Kept, kept, malformed, restore_bytes};
 
 /// Bits of one page: places that lie close together share it, a place that lies alone costs one.
 const PAGE_BITS: u64 = 512;
 const WORD_BITS: u64 = 64;
 const PAGE_WORDS: usize = (PAGE_BITS / WORD_BITS) as usize;
+/// Bytes of a page in a snapshot, its number included.
+const PAGE_BYTES: usize = (PAGE_WORDS + 1) * 8;
 
 /// A set of entries, by their places: one bit each where they are dense.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +33,30 @@ impl Places {
     }
 }
 
+/// One string, 72 bytes a page: its number and its words, big-endian.
+impl Kept for Places {
+    fn keep(&self, to: &mut Encoder) {
+        let numbers = self
+            .0
+            .iter()
+            .flat_map(|(page, words)| std::iter::once(page).chain(words));
+        let bytes: Vec<u8> = numbers.flat_map(|number| number.to_be_bytes()).collect();
+        to.bytes(&bytes);
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let (pages, rest) = restore_bytes(from)?.as_chunks::<PAGE_BYTES>();
+        if !rest.is_empty() {
+            return malformed(from, "set of entries");
+        }
+        let read = |bytes: &[u8; PAGE_BYTES]| {
+            let (numbers, _) = bytes.as_chunks::<8>();
+            let number = |place: usize| u64::from_be_bytes(numbers[place]);
+            (number(0), std::array::from_fn(|word| number(word + 1)))
+        };
+        Ok(Self(pages.iter().map(read).collect()))
+    }
+}
+
 /// The page of a place, the word in it, and the bit in that.
 fn locate(seq: Seq) -> (u64, usize, u64) {
     let (page, rest) = (seq.get() / PAGE_BITS, seq.get() % PAGE_BITS);
@@ -39,6 +68,15 @@ fn locate(seq: Seq) -> (u64, usize, u64) {
 /// Sets of entries by who made them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct PlacesBy(BTreeMap<Seq, Places>);
+
+impl Kept for PlacesBy {
+    fn keep(&self, to: &mut Encoder) {
+        self.0.keep(to);
+    }
+    fn restore(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Kept::restore(from).map(Self)
+    }
+}
 
 impl PlacesBy {
     pub(super) fn insert(&mut self, author: Seq, seq: Seq) {
@@ -62,6 +100,13 @@ pub(super) struct Settled {
     /// Decisions with an outcome.
     pub(super) finished: Places,
 }
+
+kept!(Settled {
+    requests,
+    denied,
+    lapsed,
+    finished
+});
 
 #[cfg(test)]
 mod tests {
@@ -99,7 +144,7 @@ mod tests {
     fn dense_places_cost_less_than_half_a_byte_each() {
         let mut places = Places::default();
         (0..300_000).step_by(3).for_each(|place| places.insert(seq(place)));
-        let bytes = places.0.len() * (PAGE_WORDS + 1) * 8;
+        let bytes = places.0.len() * PAGE_BYTES;
         assert!(bytes < 100_000 / 2, "{bytes}");
     }
 }
