@@ -21,6 +21,7 @@ pub use entries::{Checkpoints, Entries};
 pub use error::{ItemError, ReadError};
 
 use crate::layout::{self, SQLITE_OLDEST};
+use crate::store::{WalDamage, damage_beside};
 
 /// A writer holds the locks that keep a reader out for moments only: while it folds the WAL at closing time.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -100,6 +101,14 @@ impl LedgerReader {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Scans the `-wal` beside the ledger for durable transactions that SQLite no longer sees (ledger-v1 §4.9).
+    ///
+    /// # Errors
+    /// [`ReadError`] when the `-wal` cannot be read.
+    pub fn wal_damage(&self) -> Result<Option<WalDamage>, ReadError> {
+        damage_beside(&self.path).map_err(|error| ReadError::of_io(&self.path, error))
     }
 
     /// The connection, inside the transaction that fixes what is read.

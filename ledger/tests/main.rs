@@ -24,6 +24,7 @@ mod file {
     mod copying;
     mod crash;
     mod damage;
+    mod lost_tail;
     mod read_only;
     mod reading;
     pub(crate) mod rows;

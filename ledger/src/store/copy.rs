@@ -17,7 +17,7 @@ use countersign_schemas::statement::Statement;
 
 use super::aside::{Appeared, Aside, appear};
 use super::sqlite::{insert_rows, set_journal};
-use super::{Row, RowError, StoreError};
+use super::{Row, RowError, StoreError, WalDamage};
 use crate::cose::Unverified;
 use crate::layout::{self, Slot};
 use crate::reader::{ItemError, LedgerReader, ReadError, StoredEntry};
@@ -54,6 +54,14 @@ pub enum CopyError {
     /// The copy cannot be made.
     #[error(transparent)]
     Copy(#[from] StoreError),
+    /// The `-wal` of the original has lost transactions that were durable, and so would the copy.
+    #[error("{}-wal: damaged at frame {}, and {} commits from there on are lost", path.display(), damage.frame, damage.commits)]
+    WalDamaged {
+        /// Path of the original.
+        path: PathBuf,
+        /// Where it is damaged, and what is lost.
+        damage: WalDamage,
+    },
     /// A row of the original is not one that a ledger holds, or cannot be read.
     #[error("the ledger is damaged")]
     Damaged(#[source] ItemError),
@@ -104,7 +112,7 @@ pub enum CopyError {
 /// # Errors
 /// [`CopyError::Original`] and [`CopyError::Copy`].
 pub fn backup(from: &Path, to: &Path) -> Result<Copied, CopyError> {
-    let original = LedgerReader::open(from)?;
+    let original = open_original(from)?;
     let appeared: Result<_, CopyError> = appear(to, |aside| {
         copy_pages(original.connection(), aside)?;
         Ok((close_copy(aside)?, Count::ZERO))
@@ -119,8 +127,19 @@ pub fn backup(from: &Path, to: &Path) -> Result<Copied, CopyError> {
 /// # Errors
 /// Any [`CopyError`]. A ledger that is damaged so that rows are missing or malformed is not exported; [`backup`] copies it.
 pub fn export(from: &Path, to: &Path, content: Content) -> Result<Copied, CopyError> {
-    let original = LedgerReader::open(from)?;
+    let original = open_original(from)?;
     copied(appear(to, |aside| copy_rows(&original, aside, content))?)
+}
+
+fn open_original(from: &Path) -> Result<LedgerReader, CopyError> {
+    let original = LedgerReader::open(from)?;
+    match original.wal_damage()? {
+        None => Ok(original),
+        Some(damage) => {
+            let path = original.path().to_path_buf();
+            Err(CopyError::WalDamaged { path, damage })
+        }
+    }
 }
 
 /// The copy is finished and has its name; nobody keeps the writer's place for it.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::wal::WalDamage;
 use crate::fault::SqliteFault;
 use crate::layout::FormatFault;
 use countersign_schemas::number::{Seq, Size};
@@ -103,6 +104,17 @@ pub enum StoreError {
         doing: &'static str,
         /// What SQLite says.
         source: rusqlite::Error,
+    },
+    /// The `-wal` has lost transactions that were durable: SQLite would drop them without a word.
+    #[error(
+        "{}-wal: damaged at frame {}, and {} commits from there on are lost",
+        path.display(), damage.frame, damage.commits
+    )]
+    WalDamaged {
+        /// Path of the ledger.
+        path: PathBuf,
+        /// Where it is damaged, and what is lost.
+        damage: WalDamage,
     },
     /// A new ledger needs its first entry before it may appear.
     #[error("a ledger cannot be made without its first entry")]

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::aside::{Appeared, Aside, appear, sync_folder};
 use super::lock::WriterLock;
+use super::wal::damage_beside;
 use super::{Row, Store, StoreError};
 use crate::layout::{self, NOTE_BYTES_MAX, SQLITE_OLDEST, payload_id};
 use countersign_schemas::number::{Seq, Size};
@@ -56,21 +57,45 @@ impl Sqlite {
         Self::open_locked(path, lock)
     }
 
-    /// Opens the ledger at `path` for appending; a WAL that a crash left beside it is taken in.
+    /// Opens the ledger at `path` for appending; a `-wal` that a crash left beside it is taken in.
     ///
     /// Whether what is in there is sound is the verifier's matter.
     ///
     /// # Errors
-    /// Whatever is not a ledger is refused and left unchanged.
+    /// Whatever is not a ledger, or has lost durable transactions ([`StoreError::WalDamaged`]), is refused and left
+    /// unchanged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        refuse_old_sqlite()?;
-        let path = std::fs::canonicalize(path).map_err(|error| StoreError::of_io(path, "opening the ledger", error))?;
-        if !path.is_file() {
-            return Err(StoreError::NotAFile { path });
+        let (path, lock) = take_place(path)?;
+        let scanned = damage_beside(&path).map_err(|error| StoreError::of_io(&path, "reading the -wal", error));
+        match scanned {
+            Ok(None) => Self::open_locked(path, lock),
+            Ok(Some(damage)) => {
+                lock.remove();
+                Err(StoreError::WalDamaged { path, damage })
+            }
+            Err(error) => {
+                lock.remove();
+                Err(error)
+            }
         }
-        let lock = WriterLock::take(&path)?;
-        drop(Aside::clear(&path)?);
-        Self::open_locked(path, lock)
+    }
+
+    /// Opens the ledger at `path` without looking for lost transactions in its `-wal`, and makes it final that they
+    /// are lost: the `-wal` is emptied.
+    ///
+    /// Only for the recovery of a ledger, which has to enter what was lost. Nothing may still read the ledger.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`], and [`StoreError::ReadersRemain`].
+    pub fn open_shortened(path: &Path) -> Result<Self, StoreError> {
+        let (path, lock) = take_place(path)?;
+        let store = Self::open_locked(path, lock)?;
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_blocked = store.connection.query_row(sql, [], |row| row.get::<_, bool>(0));
+        match is_blocked.map_err(|error| StoreError::of_sqlite(&store.path, "emptying the -wal", error))? {
+            false => Ok(store),
+            true => Err(StoreError::ReadersRemain { path: store.path }),
+        }
     }
 
     fn open_locked(path: PathBuf, lock: WriterLock) -> Result<Self, StoreError> {
@@ -245,6 +270,18 @@ fn check_places(first: u64, rows: &[Row]) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Finds the ledger and takes the writer's place for it.
+fn take_place(path: &Path) -> Result<(PathBuf, WriterLock), StoreError> {
+    refuse_old_sqlite()?;
+    let path = std::fs::canonicalize(path).map_err(|error| StoreError::of_io(path, "opening the ledger", error))?;
+    if !path.is_file() {
+        return Err(StoreError::NotAFile { path });
+    }
+    let lock = WriterLock::take(&path)?;
+    drop(Aside::clear(&path)?);
+    Ok((path, lock))
 }
 
 /// Fills a new file with the layout and the first rows.
