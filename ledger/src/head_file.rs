@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use countersign_schemas::number::Size;
@@ -15,7 +15,7 @@ use countersign_schemas::text::Origin;
 use crate::checkpoint::{self, Checkpoint, CheckpointError, CheckpointPublicKeys};
 use crate::layout::NOTE_BYTES_MAX;
 use crate::merkle::Root;
-use crate::store::{StoreError, create_private, hidden, sync_folder};
+use crate::store::{StoreError, replace_file};
 
 /// Where the head of one ledger is kept.
 ///
@@ -122,20 +122,7 @@ impl HeadFile {
             return Err(self.too_long());
         }
         self.expect_folder()?;
-        let aside = hidden(&self.path)?;
-        let failed = |error| StoreError::of_io(&self.path, "writing the head file", error);
-        match std::fs::remove_file(&aside) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error).into()),
-            _ => {}
-        }
-        let written = create_private(&aside)
-            .and_then(|mut file| file.write_all(note).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&aside, &self.path));
-        if let Err(error) = written {
-            let _ = std::fs::remove_file(&aside);
-            return Err(failed(error).into());
-        }
-        Ok(sync_folder(&self.path)?)
+        Ok(replace_file(&self.path, note, "writing the head file")?)
     }
 
     /// Reads the note; `None` when there is no such file, which proves nothing.

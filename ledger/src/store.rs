@@ -10,12 +10,12 @@ mod lock;
 mod sqlite;
 mod wal;
 
+pub use aside::replace_file;
 pub use copy::{Content, Copied, CopyError, backup, export};
 pub use error::StoreError;
 pub use sqlite::Sqlite;
 pub use wal::{WalDamage, scan as scan_wal};
 
-pub(crate) use aside::{create_private, hidden, sync_folder};
 pub(crate) use wal::damage_beside;
 
 use crate::layout::{PAYLOAD_BYTES_MAX, Slot};

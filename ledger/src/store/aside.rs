@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -124,7 +124,7 @@ impl Drop for Aside {
 }
 
 /// The other name of a file while it is made: `.NAME.countersign-new` in the same folder.
-pub(crate) fn hidden(path: &Path) -> Result<PathBuf, StoreError> {
+fn hidden(path: &Path) -> Result<PathBuf, StoreError> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(StoreError::NotAFile {
             path: path.to_path_buf(),
@@ -134,6 +134,30 @@ pub(crate) fn hidden(path: &Path) -> Result<PathBuf, StoreError> {
     hidden.push(name);
     hidden.push(".countersign-new");
     Ok(folder.join(hidden))
+}
+
+/// Puts `content` in the place of what the file at `path` held, if there was one. When this returns, it survives a power cut.
+///
+/// At any moment the file holds what it held before, or `content`, whole. It is new, of mode 0600. `doing` says in an error
+/// what could not be done. Nobody else may write the file at the same time.
+///
+/// # Errors
+/// [`StoreError`]; which of the two contents a power cut leaves is open then.
+pub fn replace_file(path: &Path, content: &[u8], doing: &'static str) -> Result<(), StoreError> {
+    let aside = hidden(path)?;
+    let failed = |error| StoreError::of_io(path, doing, error);
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let written = create_private(&aside)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&aside, path));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&aside);
+        return Err(failed(error));
+    }
+    sync_folder(path)
 }
 
 /// The absolute path of a file that is not there yet.
@@ -150,7 +174,7 @@ fn future_path(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Makes an empty file that only its owner reads, and follows no link to make it: a ledger holds prompts, file contents
 /// and results. SQLite gives its `-wal` and `-shm` the same mode.
-pub(crate) fn create_private(path: &Path) -> std::io::Result<File> {
+fn create_private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -159,7 +183,7 @@ pub(crate) fn create_private(path: &Path) -> std::io::Result<File> {
 }
 
 /// Makes the names in a folder durable.
-pub(crate) fn sync_folder(file: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(file: &Path) -> Result<(), StoreError> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     File::open(folder)
         .and_then(|folder| folder.sync_all())
