@@ -3,6 +3,7 @@
 //! The result goes to stdout, what went wrong with the arguments or the file to stderr. Exit codes are those of
 //! authority-v1 §6.2. Output is plain text on every terminal.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,7 +17,7 @@ use countersign_ledger::reader::{LedgerReader, ReadError};
 use countersign_schemas::number::Seq;
 use thiserror::Error;
 
-use crate::audit::{AuditOptions, Report, Verdict, audit};
+use crate::audit::{AuditOptions, Report, Verdict, audit, compare, stated_size};
 use crate::explain::{Selection, authority_tree};
 use crate::finding::Finding;
 use crate::visible::{visible, visible_json};
@@ -138,21 +139,49 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, cla
 }
 
 fn judge_all(arguments: &Arguments, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
-    let options = match options(arguments) {
+    let mut options = match options(arguments) {
         Ok(options) => options,
         Err(error) => {
             writeln!(err, "error: {error}\nhint: {}", error.hint())?;
             return Ok(EXIT_USAGE);
         }
     };
+    let ledgers = &arguments.ledgers;
+    if ledgers.len() > 1 {
+        let stated = ledgers.iter().filter_map(|path| LedgerReader::open(path).ok());
+        options.marks = stated.filter_map(|reader| stated_size(&reader)).collect();
+    }
+    // Ledgers that state no predecessor are judged and told of one by one; the others are compared first.
+    let together = if options.marks.is_empty() { 1 } else { ledgers.len() };
     let mut worst = Verdict::Verified;
-    for (number, ledger) in arguments.ledgers.iter().enumerate() {
-        if number > 0 && !arguments.json {
-            writeln!(out)?;
+    let mut first = true;
+    for ledgers in ledgers.chunks(together) {
+        for (path, report) in ledgers.iter().zip(judge(ledgers, &options, err)?) {
+            if !first && !arguments.json {
+                writeln!(out)?;
+            }
+            first = false;
+            tell(path, arguments, &report, out, err)?;
+            worst = worst.max(report.verdict());
         }
-        worst = worst.max(judge(ledger, arguments, &options, out, err)?);
     }
     Ok(worst.exit_code())
+}
+
+/// Judges ledgers, and each that continues another one of them beside that one.
+fn judge(ledgers: &[PathBuf], options: &AuditOptions, err: &mut impl Write) -> io::Result<Vec<Report>> {
+    let mut reports = Vec::with_capacity(ledgers.len());
+    for path in ledgers {
+        reports.push(match LedgerReader::open(path) {
+            Ok(reader) => audit(&reader, options),
+            Err(error) => {
+                tell_unreadable(&error, err)?;
+                Report::unreadable(&error)
+            }
+        });
+    }
+    compare(&mut reports);
+    Ok(reports)
 }
 
 fn options(arguments: &Arguments) -> Result<AuditOptions, UsageError> {
@@ -169,6 +198,7 @@ fn options(arguments: &Arguments) -> Result<AuditOptions, UsageError> {
         anchors: arguments.trust.iter().map(anchor).collect::<Result<_, _>>()?,
         heads: heads.collect::<Result<_, _>>()?,
         story: selection(arguments).is_some(),
+        marks: BTreeSet::new(),
     })
 }
 
@@ -206,26 +236,19 @@ fn selection(arguments: &Arguments) -> Option<Selection> {
     part.or_else(|| arguments.explain.then_some(Selection::Everything))
 }
 
-fn judge(
+fn tell(
     path: &Path,
     arguments: &Arguments,
-    options: &AuditOptions,
+    report: &Report,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> io::Result<Verdict> {
-    let report = match LedgerReader::open(path) {
-        Ok(reader) => audit(&reader, options),
-        Err(error) => {
-            tell_unreadable(&error, err)?;
-            Report::unreadable(&error)
-        }
-    };
+) -> io::Result<()> {
     if arguments.json {
         let mut document = report.to_json();
         document["input"] = shown(path).into();
         writeln!(out, "{}", visible_json(&document.to_string()))?;
     } else {
-        write_report(path, arguments, &report, out)?;
+        write_report(path, arguments, report, out)?;
         if let (Some(selection), Some(story)) = (selection(arguments), &report.story) {
             match authority_tree(story, &selection) {
                 Some(tree) => write!(out, "\n{tree}")?,
@@ -233,7 +256,7 @@ fn judge(
             }
         }
     }
-    Ok(report.verdict())
+    Ok(())
 }
 
 fn part_name(selection: &Selection) -> &'static str {
@@ -279,6 +302,14 @@ fn write_report(path: &Path, arguments: &Arguments, report: &Report, out: &mut i
     )?;
     if let (Some(ledger), Some(principal)) = (&report.ledger, &report.principal) {
         writeln!(out, "ledger     {ledger}\nprincipal  {principal}")?;
+    }
+    if let Some(predecessor) = &report.predecessor {
+        let (stated, checked) = (
+            &predecessor.stated,
+            if predecessor.checked { "checked" } else { "not checked" },
+        );
+        let (ledger, size, root) = (stated.ledger, stated.size, stated.root);
+        writeln!(out, "follows    {ledger}, {size} entries, root {root}, {checked}")?;
     }
     for policy in &report.policies {
         let digest = policy

@@ -7,18 +7,22 @@
 mod collected;
 mod heads;
 mod payloads;
+mod predecessor;
 mod replay;
 mod report;
 mod row;
 mod signatures;
 
+pub use predecessor::{Continued, compare, stated_size};
 pub use replay::{Folded, ReplayError, SnapshotError, replay};
 pub use report::{Assurance, PolicyInForce, Report, Verdict};
+
+use std::collections::BTreeSet;
 
 use countersign_identity::trust::Anchor;
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, Table};
-use countersign_schemas::body::Body;
+use countersign_schemas::body::{Body, Predecessor};
 use countersign_schemas::number::{Seq, Size};
 use countersign_schemas::statement::Statement;
 
@@ -28,6 +32,7 @@ use crate::finding::Finding;
 use crate::law::{Entry, Law};
 use collected::Collected;
 use heads::Heads;
+use predecessor::Marks;
 use row::{Decoded, Row};
 use signatures::{Keys, Verified};
 
@@ -45,6 +50,9 @@ pub struct AuditOptions {
     pub heads: Vec<Vec<u8>>,
     /// Whether to collect what [`crate::explain`] shows.
     pub story: bool,
+    /// Sizes that other ledgers state of a predecessor, as [`stated_size`] gives them: what stands there is remembered for
+    /// [`compare`].
+    pub marks: BTreeSet<Size>,
 }
 
 /// A ledger as rows, wherever they come from.
@@ -82,6 +90,7 @@ where
     let heads = Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads);
     let mut audit = Audit::behind(Folded::default(), heads);
     audit.story = options.story.then(Story::default);
+    audit.marks = Marks::at(&options.marks);
     audit.read(rows.entries, Until::End);
     audit.report(options)
 }
@@ -123,6 +132,8 @@ struct Audit {
     next: Seq,
     rows: u64,
     story: Option<Story>,
+    marks: Marks,
+    predecessor: Option<Predecessor>,
 }
 
 impl Audit {
@@ -139,6 +150,8 @@ impl Audit {
             heads,
             findings: Collected::default(),
             story: None,
+            marks: Marks::default(),
+            predecessor: None,
         }
     }
 
@@ -197,7 +210,9 @@ impl Audit {
         }
         self.tree.push(&row.bytes);
         self.next = Seq::clamped(row.seq.get() + 1);
-        self.heads.note_root(Size::clamped(self.rows), || self.tree.root());
+        let size = Size::clamped(self.rows);
+        self.heads.note_root(size, || self.tree.root());
+        self.marks.note(size, row.link, || self.tree.root());
     }
 
     /// V2. Behind missing rows the count goes on from the first that is there.
@@ -251,8 +266,14 @@ impl Audit {
         if let Some(story) = &mut self.story {
             story.take(&self.law, &entry);
         }
-        if let Body::InstanceStopped(body) = &statement.body {
-            self.keys.forget_expansion(body.instance);
+        match &statement.body {
+            Body::LedgerOpened(body) if row.seq == Seq::ZERO => self.predecessor.clone_from(&body.predecessor),
+            Body::InstanceStopped(body) => self.keys.forget_expansion(body.instance),
+            Body::IdentityIntroduced(body) => body
+                .succeeds
+                .into_iter()
+                .for_each(|before| self.keys.forget_expansion(before)),
+            _ => {}
         }
     }
 
@@ -322,7 +343,8 @@ impl Audit {
             self.findings
                 .push(Finding::unproven(Code::C1, closed, expected, "none"));
         }
-        Report::new(&self.law, self.findings, self.rows, head, self.story)
+        let report = Report::new(&self.law, self.findings, self.rows, head, self.story);
+        report.placed(&self.law, self.marks, self.predecessor)
     }
 
     /// V7; gives the state, unless anything is broken or cannot be judged: then the first of it.

@@ -1,12 +1,13 @@
 //! The verdict on a ledger, and everything behind it (authority-v1 §6.2).
 
 use countersign_ledger::reader::ReadError;
-use countersign_schemas::body::PolicyLayer;
+use countersign_schemas::body::{PolicyLayer, Predecessor};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Seq, Size};
 use serde_json::{Value, json};
 
 use super::collected::Collected;
+use super::predecessor::{Continued, Fit, Marks};
 use crate::code::Code;
 use crate::explain::Story;
 use crate::finding::Finding;
@@ -113,8 +114,14 @@ pub struct Report {
     pub entries: u64,
     /// The policies in force at the end.
     pub policies: Vec<PolicyInForce>,
+    /// The ledger that it continues, if it states one.
+    pub predecessor: Option<Continued>,
     /// What [`crate::explain`] shows, if it was asked for.
     pub story: Option<Story>,
+    /// What stands where a ledger that continues this one may say that it ended.
+    pub(super) marks: Marks,
+    /// A record was changed or is missing, so that no root can be right.
+    pub(super) tree_is_broken: bool,
     verdict: Verdict,
 }
 
@@ -147,9 +154,37 @@ impl Report {
                     entry: adopted.seq(),
                 })
                 .collect(),
+            predecessor: None,
             story,
+            marks: Marks::default(),
+            tree_is_broken: law.tree_is_broken(),
             verdict,
         }
+    }
+
+    /// With what a comparison with other ledgers needs.
+    pub(super) fn placed(self, law: &Law, marks: Marks, predecessor: Option<Predecessor>) -> Self {
+        let checked = false;
+        let stated = predecessor.filter(|_| law.opening().is_some());
+        Self {
+            predecessor: stated.map(|stated| Continued { stated, checked }),
+            marks,
+            ..self
+        }
+    }
+
+    /// What every ledger that was given as the predecessor said to it.
+    pub(super) fn predecessor_is(&mut self, judged: Vec<Fit>) {
+        let fits = judged.iter().any(|fit| matches!(fit, Fit::Fits));
+        let broken: Vec<Finding> = judged.into_iter().filter_map(Fit::into_broken).collect();
+        if let Some(predecessor) = &mut self.predecessor {
+            predecessor.checked = fits && broken.is_empty();
+        }
+        if !broken.is_empty() {
+            self.verdict = self.verdict.max(Verdict::Rejected);
+        }
+        // They concern entry 0, as whatever stands first does, and are few: as many as there are inputs.
+        self.findings.splice(0..0, broken);
     }
 
     /// The report on something that is no ledger, or cannot be read.
@@ -186,6 +221,7 @@ impl Report {
             "ledger": self.ledger,
             "entries": self.entries,
             "policies": self.policies.iter().map(policy_json).collect::<Vec<_>>(),
+            "predecessor": self.predecessor.as_ref().map(Continued::to_json),
         })
     }
 }
