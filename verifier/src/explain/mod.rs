@@ -11,7 +11,7 @@ pub use story::Story;
 
 use std::fmt::Write;
 
-use countersign_schemas::body::{Outcome, Role, Verdict};
+use countersign_schemas::body::{Outcome, Verdict};
 use countersign_schemas::number::Seq;
 
 use story::{Action, Answer, Decision, Party};
@@ -70,11 +70,8 @@ fn introduced_by(story: &Story, by: Option<Seq>) -> impl Iterator<Item = (Seq, &
 
 fn party_lines(story: &Story, seq: Seq, party: &Party, depth: usize, text: &mut String) {
     header(story, seq, party, depth, text);
-    if party.role == Role::Runtime {
-        story
-            .policies
-            .iter()
-            .for_each(|policy| line(text, depth + 1, &format!("policy  {policy}")));
+    for policy in story.policies.get(&seq).into_iter().flatten() {
+        line(text, depth + 1, &format!("policy  {policy}"));
     }
     for request in story.asked_by.get(&seq).into_iter().flatten() {
         if let Some(action) = story.actions.get(request) {
@@ -92,12 +89,20 @@ fn party_lines(story: &Story, seq: Seq, party: &Party, depth: usize, text: &mut 
 fn header(story: &Story, seq: Seq, party: &Party, depth: usize, text: &mut String) {
     let stopped = party
         .stopped
-        .map_or_else(String::new, |seq| format!(", stopped at {seq}"));
+        .map(|seq| format!(", stopped at {seq}"))
+        .or_else(|| party.succeeded_by.map(|by| format!(", succeeded by {by}")))
+        .unwrap_or_default();
     line(
         text,
         depth,
         &format!("{}  {}  (entry {seq}{stopped})  {}", party.role, party.name, party.did),
     );
+    if let Some(before) = party.succeeds {
+        line(text, depth + 1, &format!("took over from {}", name_of(story, before)));
+    }
+    if let Some(loss) = story.losses.get(&seq) {
+        line(text, depth + 1, loss);
+    }
     if let Some(grant) = &party.grant {
         wrapped(
             text,

@@ -11,7 +11,7 @@ use countersign_schemas::number::Seq;
 use serde_json::Value;
 
 use super::summary;
-use crate::law::{Entry, Law};
+use crate::law::{Entry, Instance, Law};
 use crate::visible::visible;
 
 /// Everything that an explanation needs of a ledger: parties, and what became of each request.
@@ -22,7 +22,10 @@ pub struct Story {
     pub(super) ledger: String,
     pub(super) parties: BTreeMap<Seq, Party>,
     pub(super) issued: BTreeMap<Seq, String>,
-    pub(super) policies: Vec<String>,
+    /// What was adopted, by author.
+    pub(super) policies: BTreeMap<Seq, Vec<String>>,
+    /// What was said of a loss, by author.
+    pub(super) losses: BTreeMap<Seq, String>,
     pub(super) runs: BTreeMap<Seq, RunTold>,
     pub(super) actions: BTreeMap<Seq, Action>,
     /// Requests by their author.
@@ -50,6 +53,10 @@ pub(super) struct Party {
     /// The entry that carries the grant it narrows.
     pub(super) parent_grant: Option<Seq>,
     pub(super) stopped: Option<Seq>,
+    /// The runtime instance that it took over from.
+    pub(super) succeeds: Option<Seq>,
+    /// The runtime instance that took over from it.
+    pub(super) succeeded_by: Option<Seq>,
 }
 
 /// One run.
@@ -108,7 +115,22 @@ impl Story {
         self.entries.insert(entry.seq, (entry.statement.kind(), author));
         match &entry.statement.body {
             Body::LedgerOpened(_) => self.opened(law),
-            Body::IdentityIntroduced(_) => self.introduced(law, entry.seq),
+            Body::IdentityIntroduced(body) => {
+                self.introduced(law, entry.seq);
+                self.succeeded(law, entry.seq, body.succeeds);
+            }
+            Body::LedgerRecovered(body) => {
+                let shown = if body.lost_head.is_some() {
+                    "a head shows"
+                } else {
+                    "nothing shows"
+                };
+                let words = format!(
+                    "{} at {}: {} entries were found, {shown} what was lost",
+                    body.reason, entry.seq, body.size
+                );
+                self.losses.insert(author, words);
+            }
             Body::GrantIssued(_) => {
                 let grant = law.grant_of(entry.seq).map(|state| summary::grant(state.grant()));
                 self.issued.extend(grant.map(|grant| (entry.seq, grant)));
@@ -117,12 +139,9 @@ impl Story {
                 let adopted = law.layers_in_force().find(|adopted| adopted.seq() == entry.seq);
                 let digest = adopted.and_then(crate::law::Adopted::digest);
                 let digest = digest.map_or_else(|| "text absent".to_owned(), |digest| format!("sha256 {digest}"));
-                self.policies.push(format!(
-                    "layer {} {}, entry {}, {digest}",
-                    body.layer.code(),
-                    body.layer,
-                    entry.seq
-                ));
+                let (layer, code, seq) = (body.layer, body.layer.code(), entry.seq);
+                let words = format!("layer {code} {layer}, entry {seq}, {digest}");
+                self.policies.entry(author).or_default().push(words);
             }
             Body::RunStarted(body) => {
                 let task = summary::text(entry.payload(0));
@@ -205,6 +224,8 @@ impl Story {
             grant: grant.map(|state| summary::grant(state.grant())),
             parent_grant: grant.and_then(crate::law::GrantState::parent),
             stopped: None,
+            succeeds: None,
+            succeeded_by: None,
         };
         let (by, tool) = (
             party.introduced_by,
@@ -220,6 +241,19 @@ impl Story {
         }
         let opens = |action: &Action| action.tool == tool && action.introduced.is_none();
         self.inside(by, seq, opens, |action| action.introduced = Some(seq));
+    }
+
+    /// Notes a succession, if the law took it.
+    fn succeeded(&mut self, law: &Law, by: Seq, before: Option<Seq>) {
+        let Some(before) = before.filter(|_| law.instance(by).is_some_and(Instance::took_over)) else {
+            return;
+        };
+        if let Some(party) = self.parties.get_mut(&by) {
+            party.succeeds = Some(before);
+        }
+        if let Some(party) = self.parties.get_mut(&before) {
+            party.succeeded_by = Some(by);
+        }
     }
 
     fn requested(&mut self, seq: Seq, author: Seq, body: &ActionRequested, arguments: Option<&[u8]>) {
