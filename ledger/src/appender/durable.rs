@@ -14,7 +14,7 @@ use super::AppendError;
 pub struct Durable(Arc<Answer>);
 
 /// The writer's end of a [`Durable`]. Dropped without an answer it says that the writer is gone.
-pub(super) struct Promise(Option<Arc<Answer>>);
+pub struct Promise(Option<Arc<Answer>>);
 
 #[derive(Default)]
 struct Answer {
@@ -28,7 +28,8 @@ struct State {
     waker: Option<Waker>,
 }
 
-pub(super) fn promise() -> (Promise, Durable) {
+/// Makes both ends, for whoever learns in another way than from an appender that something is on disk.
+pub fn promise() -> (Promise, Durable) {
     let answer = Arc::new(Answer::default());
     (Promise(Some(Arc::clone(&answer))), Durable(answer))
 }
@@ -70,7 +71,8 @@ impl Future for Durable {
 }
 
 impl Promise {
-    pub(super) fn keep(mut self) {
+    /// Says that it is on disk.
+    pub fn keep(mut self) {
         self.answer(Ok(()));
     }
 

@@ -58,7 +58,8 @@ pub fn join(path: &Path, ledger: LedgerId) -> Result<Joined, HandoverError> {
     let stream = Place::beside(path).connect()?;
     let voice = Voice(stream.try_clone()?);
     let mut ear = Ear(FrameReader::new(stream)?);
-    voice.say(&FromJoiner::Hello(ledger))?;
+    // Whoever takes nobody may have hung up already; what it said is still to be heard.
+    let _ = voice.say(&FromJoiner::Hello(ledger));
     match ear.hear(Patience::Within(WELCOME_WAIT))? {
         FromAppender::Welcome(found, position) if found == ledger => Ok(Joined { position, voice, ear }),
         FromAppender::Gone(reason) => Err(HandoverError::Gone(reason)),
@@ -103,13 +104,15 @@ impl Voice {
         self.say(&FromJoiner::Leave)
     }
 
-    /// Hangs up.
-    pub fn hang_up(&self) {
-        let _ = self.0.shutdown(std::net::Shutdown::Both);
-    }
-
     fn say(&self, message: &FromJoiner) -> io::Result<()> {
         write_frame(&self.0, &message.encode())
+    }
+}
+
+/// Whoever speaks no more hangs up: the other half hears nothing more either.
+impl Drop for Voice {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
     }
 }
 

@@ -4,6 +4,7 @@
 //! Threads and std only. What is admitted is decided by whoever implements [`Admission`]; nothing here looks into a
 //! statement. Neither side trusts the other's lengths, and a joiner that breaks the rules costs nobody but itself.
 
+mod alive;
 mod client;
 mod frame;
 mod message;
@@ -13,6 +14,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub use alive::Alive;
 pub use client::{Ear, HandoverError, Joined, Voice, join};
 pub use frame::FrameError;
 pub use message::{FromAppender, GoneReason, MessageError, Refusal, Submission, SubmissionId};

@@ -377,6 +377,8 @@ impl Joiner<'_> {
                 self.outbox.say(&FromAppender::Refused(id, refusal));
                 Ok(())
             }
+            // The farewell says where the ledger stands; a reason before it would be the last thing said.
+            Err(NotAdmitted::Gone(GoneReason::Leaving)) => Ok(()),
             Err(NotAdmitted::Gone(reason)) => Err(reason),
         }
     }

@@ -369,12 +369,7 @@ fn appender_that_leaves_tells_everybody_behind_the_last_entry() -> Checked {
     server.leave(position);
     for joined in [&mut first, &mut second] {
         let last = std::iter::from_fn(|| joined.ear.listen().ok()).last();
-        assert!(
-            matches!(
-                last,
-                Some(FromAppender::Leaving(found)) if found == position
-            ) || matches!(last, Some(FromAppender::Gone(GoneReason::Leaving)))
-        );
+        assert!(matches!(last, Some(FromAppender::Leaving(found)) if found == position));
     }
     assert_eq!(scene.admission.lock().entries, [b"one".to_vec()]);
     Ok(())
