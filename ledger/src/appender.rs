@@ -208,13 +208,13 @@ impl Batch {
 
 /// A checkpoint that does not fit is its caller's mistake and harms nobody else.
 fn checkpoint<S: Store>(store: &mut S, size: Size, note: &[u8], promise: Promise) -> Result<(), Failure> {
-    use StoreError::{CheckpointExists, CheckpointMisfit, NoteTooLong};
+    use StoreError::{CheckpointExists, CheckpointMisfit, NoteEmpty, NoteTooLong};
     match store.put_checkpoint(size, note).map_err(Arc::new) {
         Ok(()) => promise.keep(),
         Err(cause)
             if matches!(
                 *cause,
-                CheckpointExists { .. } | CheckpointMisfit { .. } | NoteTooLong { .. }
+                CheckpointExists { .. } | CheckpointMisfit { .. } | NoteEmpty | NoteTooLong { .. }
             ) =>
         {
             promise.fail(AppendError::CheckpointRefused { cause });

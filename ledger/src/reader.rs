@@ -152,6 +152,16 @@ impl LedgerReader {
     }
 }
 
+/// Entries from `first` on, as the writer's own connection sees them.
+pub(crate) fn entries_on(connection: &Connection, first: Seq) -> Entries<'_> {
+    Entries::from(connection, key_of(first.get()))
+}
+
+/// Checkpoints as the writer's own connection sees them.
+pub(crate) fn checkpoints_on(connection: &Connection) -> Checkpoints<'_> {
+    Checkpoints::over(connection)
+}
+
 /// The key of a place or size, as SQLite has it.
 fn key_of(number: u64) -> i64 {
     i64::try_from(number).expect("a seq or size is below 2^53")

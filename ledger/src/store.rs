@@ -1,24 +1,34 @@
 //! The seam between the ledger and what keeps it: rows in, durability out (ledger-v1 §2 to §4).
 //!
 //! A store knows bytes and places only. It does not look into records, and it refuses whatever would
-//! not extend the ledger by exactly the next rows. [`Sqlite`] is the store of version 1.
+//! not extend the ledger by exactly the next rows. [`Sqlite`] is the store of version 1, [`Memory`] one for embedding.
+//! Another implementation shows that it is one by the suite in `conformance` (cargo feature `conformance`).
+//!
+//! Whoever appends needs [`Store`] alone; what gives its content back is [`ReadBack`] as well.
 
 mod aside;
 mod copy;
 mod error;
 mod lock;
+mod memory;
 mod sqlite;
+mod stored;
 mod wal;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 
 pub use aside::replace_file;
 pub use copy::{Content, Copied, CopyError, backup, export};
 pub use error::StoreError;
+pub use memory::Memory;
 pub use sqlite::Sqlite;
+pub use stored::DamagedRow;
 pub use wal::{WalDamage, scan as scan_wal};
 
 pub(crate) use wal::damage_beside;
 
-use crate::layout::{PAYLOAD_BYTES_MAX, Slot};
+use crate::layout::{NOTE_BYTES_MAX, PAYLOAD_BYTES_MAX, Slot};
 use countersign_schemas::number::{Seq, Size};
 use countersign_schemas::payload::Salt;
 use countersign_schemas::record::RECORD_BYTES_MAX;
@@ -34,9 +44,9 @@ pub trait Store: Send {
     /// power cut. An empty batch changes nothing.
     ///
     /// # Errors
-    /// Nothing of the batch is stored, save after [`StoreError::Io`], [`StoreError::DiskFull`] or
-    /// [`StoreError::Sqlite`]: then it is unknown whether all of it or nothing is, and only opening the
-    /// ledger anew settles the question.
+    /// Nothing of the batch is stored, save after an error that [`StoreError::poisons`]: then it is unknown whether
+    /// all of it or nothing is, every later call gives [`StoreError::Poisoned`], and only opening the ledger anew
+    /// settles the question.
     fn append(&mut self, expected: Size, batch: &[Row]) -> Result<Size, StoreError>;
 
     /// Stores the checkpoint over the first `size` records.
@@ -52,7 +62,27 @@ pub trait Store: Send {
     fn tidy(&mut self) -> Result<(), StoreError>;
 }
 
+/// A store that gives back what it keeps, and can be closed.
+pub trait ReadBack: Store + Sized {
+    /// Iterates over the rows from `first` on, in order and in bounded memory; none if there is no such place.
+    ///
+    /// It ends behind the first error.
+    fn rows(&self, first: Seq) -> impl Iterator<Item = Result<Row, StoreError>>;
+
+    /// Iterates over all checkpoints, in rising order of their sizes.
+    ///
+    /// It ends behind the first error.
+    fn checkpoints(&self) -> impl Iterator<Item = Result<(Size, Vec<u8>), StoreError>>;
+
+    /// Gives the writer's place up in good order. Dropping does so as well, and loses nothing acknowledged.
+    ///
+    /// # Errors
+    /// Everything acknowledged is durable in any case.
+    fn close(self) -> Result<(), StoreError>;
+}
+
 /// One record and its payloads, ready to be stored.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     seq: Seq,
     record: Vec<u8>,
@@ -146,10 +176,45 @@ impl Row {
         &self.payloads
     }
 
+    /// Salt and content of each payload, in rising order of slots.
+    pub fn into_payloads(self) -> Vec<(Salt, Vec<u8>)> {
+        let stored = self.payloads.into_iter();
+        stored.map(|(_, salt, content)| (salt, content)).collect()
+    }
+
     /// Bytes that this row brings, for sizing batches.
     pub(crate) fn weight_bytes(&self) -> usize {
         self.record.len() + self.payloads.iter().map(|(.., content)| content.len()).sum::<usize>()
     }
+}
+
+/// Rows have to stand at `first`, `first` + 1 and so on.
+fn check_places(first: u64, rows: &[Row]) -> Result<(), StoreError> {
+    for (expected, row) in (first..).zip(rows) {
+        if row.seq().get() != expected {
+            let last = i64::try_from(expected).unwrap_or(i64::MAX);
+            let expected = Seq::new(expected).map_err(|_| StoreError::SeqOutOfRange { last })?;
+            return Err(StoreError::OutOfSequence {
+                expected,
+                found: row.seq(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A checkpoint has to be over records that are there, and within its limits.
+fn check_checkpoint(size: Size, note: &[u8], ledger: Size) -> Result<(), StoreError> {
+    if note.is_empty() {
+        return Err(StoreError::NoteEmpty);
+    }
+    if note.len() > NOTE_BYTES_MAX {
+        return Err(StoreError::NoteTooLong { bytes: note.len() });
+    }
+    if size == Size::ZERO || size > ledger {
+        return Err(StoreError::CheckpointMisfit { size, ledger });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

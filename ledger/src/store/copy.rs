@@ -11,16 +11,17 @@ use rusqlite::{Connection, ffi, params};
 
 use countersign_schemas::body::Body;
 use countersign_schemas::number::{Count, Seq, Size};
-use countersign_schemas::payload::{PayloadClass, Salt};
+use countersign_schemas::payload::PayloadClass;
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
 
 use super::aside::{Appeared, Aside, appear};
 use super::sqlite::{insert_rows, set_journal};
-use super::{Row, RowError, StoreError, WalDamage};
+use super::stored::{DamagedRow, Rows};
+use super::{Row, StoreError, WalDamage};
 use crate::cose::Unverified;
 use crate::layout::{self, Slot};
-use crate::reader::{ItemError, LedgerReader, ReadError, StoredEntry};
+use crate::reader::{LedgerReader, ReadError};
 
 /// What goes into an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,28 +65,7 @@ pub enum CopyError {
     },
     /// A row of the original is not one that a ledger holds, or cannot be read.
     #[error("the ledger is damaged")]
-    Damaged(#[source] ItemError),
-    /// Records are missing, or have numbers that none may have.
-    #[error("the ledger is damaged: entry {found} stands where entry {expected} belongs")]
-    OutOfPlace {
-        /// Place that is due.
-        expected: Seq,
-        /// Number of the row.
-        found: i64,
-    },
-    /// A row is outside the limits of a ledger.
-    #[error("the ledger is damaged")]
-    Row(#[from] RowError),
-    /// A payload has no salt of 32 bytes.
-    #[error("the ledger is damaged: entry {seq}: the salt of payload {slot} has {bytes} bytes")]
-    Salt {
-        /// Its entry.
-        seq: Seq,
-        /// Its slot.
-        slot: u8,
-        /// Length of the salt.
-        bytes: usize,
-    },
+    Damaged(#[from] DamagedRow),
     /// The record cannot be decoded, so nothing says which of its payloads may be erased.
     #[error("entry {seq}: nothing says which of its payloads may be erased")]
     ClassUnknown {
@@ -194,20 +174,17 @@ fn copy_rows(original: &LedgerReader, aside: &Aside, content: Content) -> Result
     let transaction = copy.transaction().map_err(|error| aside.failed(error))?;
     layout::lay_out(&transaction).map_err(|error| aside.failed(error))?;
     let (mut size, mut left_out) = (Size::ZERO, Count::ZERO);
-    for entry in original.entries() {
-        let mut entry = entry.map_err(CopyError::Damaged)?;
-        let seq = place(&entry, size)?;
+    for row in Rows::from(Seq::ZERO, original.entries()) {
+        let mut row = row?;
         if content == Content::WithoutErasable {
-            let before = entry.payloads.len();
-            keep_evidence(seq, &mut entry)?;
-            let dropped = Count::clamped((before - entry.payloads.len()) as u64);
-            left_out = Count::clamped(left_out.get() + dropped.get());
+            let dropped = keep_evidence(&mut row)?;
+            left_out = Count::clamped(left_out.get() + dropped as u64);
         }
-        insert_rows(&transaction, &[row(seq, entry)?]).map_err(|error| aside.failed(error))?;
-        size = seq.size();
+        size = row.seq().size();
+        insert_rows(&transaction, &[row]).map_err(|error| aside.failed(error))?;
     }
     for checkpoint in original.checkpoints() {
-        let checkpoint = checkpoint.map_err(CopyError::Damaged)?;
+        let checkpoint = checkpoint.map_err(DamagedRow::Item)?;
         let insert = "INSERT INTO checkpoint(size, note) VALUES (?1, ?2)";
         transaction
             .execute(insert, params![checkpoint.size, checkpoint.note])
@@ -218,51 +195,21 @@ fn copy_rows(original: &LedgerReader, aside: &Aside, content: Content) -> Result
     Ok((size, left_out))
 }
 
-/// The place of `entry`, which has to be the one behind the first `size`.
-fn place(entry: &StoredEntry, size: Size) -> Result<Seq, CopyError> {
-    let expected = size.next_seq();
-    match u64::try_from(entry.seq) {
-        Ok(found) if found == expected.get() => Ok(expected),
-        _ => Err(CopyError::OutOfPlace {
-            expected,
-            found: entry.seq,
-        }),
+/// Drops the payloads that may be erased, and counts them. Which they are, the record says.
+fn keep_evidence(row: &mut Row) -> Result<usize, CopyError> {
+    let (seq, before) = (row.seq, row.payloads.len());
+    if before == 0 {
+        return Ok(0);
     }
-}
-
-fn row(seq: Seq, entry: StoredEntry) -> Result<Row, CopyError> {
-    let payloads = entry.payloads.into_iter().map(|payload| {
-        let (slot, bytes) = (payload.slot, payload.salt.len());
-        let salt = payload
-            .salt
-            .try_into()
-            .map_err(|_| CopyError::Salt { seq, slot, bytes })?;
-        let slot = Slot::new(slot).ok_or(CopyError::NoReference { seq, slot })?;
-        Ok((slot, Salt(salt), payload.content))
-    });
-    let payloads = payloads.collect::<Result<Vec<_>, CopyError>>()?;
-    Ok(Row::new(seq, entry.record, payloads)?)
-}
-
-/// Drops the payloads that may be erased. Which they are, the record says.
-fn keep_evidence(seq: Seq, entry: &mut StoredEntry) -> Result<(), CopyError> {
-    if entry.payloads.is_empty() {
-        return Ok(());
+    let body = body(&row.record).map_err(|source| CopyError::ClassUnknown { seq, source })?;
+    let references = body.payloads();
+    let class = |slot: Slot| references.get(usize::from(slot.get())).map(|reference| reference.class);
+    if let Some((slot, ..)) = row.payloads.iter().find(|(slot, ..)| class(*slot).is_none()) {
+        return Err(CopyError::NoReference { seq, slot: slot.get() });
     }
-    let body = body(&entry.record).map_err(|source| CopyError::ClassUnknown { seq, source })?;
-    let classes: Vec<PayloadClass> = body.payloads().iter().map(|reference| reference.class).collect();
-    for payload in &entry.payloads {
-        if usize::from(payload.slot) >= classes.len() {
-            return Err(CopyError::NoReference {
-                seq,
-                slot: payload.slot,
-            });
-        }
-    }
-    entry
-        .payloads
-        .retain(|payload| classes.get(usize::from(payload.slot)) == Some(&PayloadClass::Evidence));
-    Ok(())
+    row.payloads
+        .retain(|(slot, ..)| class(*slot) == Some(PayloadClass::Evidence));
+    Ok(before - row.payloads.len())
 }
 
 fn body(record: &[u8]) -> Result<Body, Box<dyn std::error::Error + Send + Sync>> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::stored::DamagedRow;
 use super::wal::WalDamage;
 use crate::fault::SqliteFault;
 use crate::layout::FormatFault;
@@ -161,6 +162,23 @@ pub enum StoreError {
         /// Length of the note.
         bytes: usize,
     },
+    /// The checkpoint note has no bytes.
+    #[error("the checkpoint note is empty")]
+    NoteEmpty,
+    /// A row is not one that a ledger holds.
+    #[error("{}: damaged", path.display())]
+    Damaged {
+        /// Path of the ledger.
+        path: PathBuf,
+        /// What is wrong with the row.
+        source: Box<DamagedRow>,
+    },
+    /// A write failed before, so it is unknown what is stored.
+    #[error("{}: takes no more entries since a write failed", path.display())]
+    Poisoned {
+        /// Path of the ledger.
+        path: PathBuf,
+    },
     /// SQLite failed in a way that points to a bug of ours.
     #[error("{}: SQLite failed while {doing}", path.display())]
     Sqlite {
@@ -174,6 +192,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is unknown, after this error of a write, what of it is stored.
+    ///
+    /// A refusal, and a lock of somebody else's, leave the ledger as it was.
+    #[must_use]
+    pub const fn poisons(&self) -> bool {
+        matches!(
+            self,
+            Self::DiskFull { .. }
+                | Self::Io { .. }
+                | Self::Corrupt { .. }
+                | Self::ReadOnly { .. }
+                | Self::Sqlite { .. }
+        )
+    }
+
     pub(crate) fn of_sqlite(path: &Path, doing: &'static str, source: rusqlite::Error) -> Self {
         let path = path.to_path_buf();
         match SqliteFault::of(&source) {

@@ -8,9 +8,11 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::aside::{Appeared, Aside, appear, sync_folder};
 use super::lock::WriterLock;
+use super::stored::{DamagedRow, Rows};
 use super::wal::damage_beside;
-use super::{Row, Store, StoreError};
-use crate::layout::{self, NOTE_BYTES_MAX, SQLITE_OLDEST, payload_id};
+use super::{ReadBack, Row, Store, StoreError, check_checkpoint, check_places};
+use crate::layout::{self, SQLITE_OLDEST, payload_id};
+use crate::reader;
 use countersign_schemas::number::{Seq, Size};
 
 /// How long to wait for a lock of SQLite. Ours keeps writers apart, so only a foreign program or,
@@ -35,6 +37,8 @@ pub struct Sqlite {
     size: Size,
     untidy_appends: u32,
     untidy_bytes: usize,
+    /// Set by the first write of which it is unknown what is on disk.
+    is_poisoned: bool,
     lock: WriterLock,
 }
 
@@ -106,6 +110,7 @@ impl Sqlite {
                 size,
                 untidy_appends: 0,
                 untidy_bytes: 0,
+                is_poisoned: false,
                 lock,
             }),
             Err(error) => {
@@ -146,11 +151,22 @@ impl Sqlite {
         self.connection.pragma_update(None, "max_page_count", pages)
     }
 
+    fn damaged(&self, source: DamagedRow) -> StoreError {
+        StoreError::Damaged {
+            path: self.path.clone(),
+            source: Box::new(source),
+        }
+    }
+
     fn write<T>(
         &mut self,
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
+        if self.is_poisoned {
+            let path = self.path.clone();
+            return Err(StoreError::Poisoned { path });
+        }
         let transact = || {
             let transaction = self
                 .connection
@@ -159,7 +175,9 @@ impl Sqlite {
             transaction.commit()?;
             Ok(done)
         };
-        transact().map_err(|error: WriteError| error.of(&self.path, doing))
+        let done = transact().map_err(|error: WriteError| error.of(&self.path, doing));
+        self.is_poisoned = done.as_ref().is_err_and(StoreError::poisons);
+        done
     }
 }
 
@@ -187,13 +205,7 @@ impl Store for Sqlite {
     }
 
     fn put_checkpoint(&mut self, size: Size, note: &[u8]) -> Result<(), StoreError> {
-        if note.len() > NOTE_BYTES_MAX {
-            return Err(StoreError::NoteTooLong { bytes: note.len() });
-        }
-        let ledger = self.size();
-        if size.get() == 0 || size > ledger {
-            return Err(StoreError::CheckpointMisfit { size, ledger });
-        }
+        check_checkpoint(size, note, self.size())?;
         self.write("storing a checkpoint", |transaction| {
             let insert = "INSERT INTO checkpoint(size, note) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             let stored = transaction.execute(insert, params![size.get() as i64, note])?;
@@ -212,6 +224,26 @@ impl Store for Sqlite {
             .map_err(|error| StoreError::of_sqlite(&self.path, "tidying the WAL", error))?;
         (self.untidy_appends, self.untidy_bytes) = (0, 0);
         Ok(())
+    }
+}
+
+impl ReadBack for Sqlite {
+    fn rows(&self, first: Seq) -> impl Iterator<Item = Result<Row, StoreError>> {
+        let rows = Rows::from(first, reader::entries_on(&self.connection, first));
+        rows.map(|row| row.map_err(|damaged| self.damaged(damaged)))
+    }
+
+    fn checkpoints(&self) -> impl Iterator<Item = Result<(Size, Vec<u8>), StoreError>> {
+        reader::checkpoints_on(&self.connection).map(|checkpoint| {
+            let checkpoint = checkpoint.map_err(|damaged| self.damaged(damaged.into()))?;
+            let size = u64::try_from(checkpoint.size).unwrap_or_default();
+            check_checkpoint(Size::clamped(size), &checkpoint.note, self.size)?;
+            Ok((Size::clamped(size), checkpoint.note))
+        })
+    }
+
+    fn close(self) -> Result<(), StoreError> {
+        Self::close(self)
     }
 }
 
@@ -255,21 +287,6 @@ pub(super) fn refuse_old_sqlite() -> Result<(), StoreError> {
     } else {
         Ok(())
     }
-}
-
-/// Rows have to stand at `first`, `first` + 1 and so on.
-fn check_places(first: u64, rows: &[Row]) -> Result<(), StoreError> {
-    for (expected, row) in (first..).zip(rows) {
-        if row.seq().get() != expected {
-            let last = i64::try_from(expected).unwrap_or(i64::MAX);
-            let expected = Seq::new(expected).map_err(|_| StoreError::SeqOutOfRange { last })?;
-            return Err(StoreError::OutOfSequence {
-                expected,
-                found: row.seq(),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Finds the ledger and takes the writer's place for it.

@@ -186,7 +186,7 @@ fn older_frames_behind_a_restart_are_not_reported() -> TestResult {
 /// The last frame with a commit mark that bears the salts of the header.
 fn marks_of_present_use(wal: &[u8]) -> usize {
     let is_present = |number: &usize| wal[frame_at(*number) + 8..][..8] == wal[16..24];
-    marks(wal).into_iter().filter(is_present).last().unwrap_or_default()
+    marks(wal).into_iter().rfind(is_present).unwrap_or_default()
 }
 
 /// What two crashes leave can hold two commit marks, of two transactions that never were durable.

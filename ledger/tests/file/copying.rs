@@ -6,7 +6,7 @@ use countersign_identity::keys::{HybridSecret, Seed32};
 use countersign_ledger::cose::sign;
 use countersign_ledger::layout::Slot;
 use countersign_ledger::reader::LedgerReader;
-use countersign_ledger::store::{Content, CopyError, Row, Sqlite, Store, StoreError, backup, export};
+use countersign_ledger::store::{Content, CopyError, DamagedRow, Row, Sqlite, Store, StoreError, backup, export};
 use countersign_schemas::body::{Body, EventCode, PolicyAdopted, PolicyLayer, SessionEvent};
 use countersign_schemas::digest::{LedgerId, Link};
 use countersign_schemas::kind::SignatureSet;
@@ -125,9 +125,12 @@ fn damaged_ledger_is_backed_up_as_it_is_and_not_exported() -> TestResult {
         let to = folder.path().join(format!("{name} copy.db"));
         let error = whole(&path, &to).err();
         let is_named = match name {
-            "orphan" => matches!(error, Some(CopyError::Damaged(_))),
-            "salt" => matches!(error, Some(CopyError::Salt { slot: 0, bytes: 1, .. })),
-            _ => matches!(error, Some(CopyError::OutOfPlace { .. })),
+            "orphan" => matches!(error, Some(CopyError::Damaged(DamagedRow::Item(_)))),
+            "salt" => matches!(
+                error,
+                Some(CopyError::Damaged(DamagedRow::Salt { slot: 0, bytes: 1, .. }))
+            ),
+            _ => matches!(error, Some(CopyError::Damaged(DamagedRow::OutOfPlace { .. }))),
         };
         assert!(is_named, "{name}: {error:?}");
         assert!(!to.exists(), "{name}");
