@@ -1,6 +1,6 @@
 //! The first entry: a ledger comes into being with its whole trust start.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{
@@ -9,12 +9,11 @@ use countersign_identity::credential::{
 use countersign_identity::did::PeerDid;
 use countersign_identity::instant::Window;
 use countersign_identity::keys::{HybridSecret, Seed32};
-use countersign_ledger::appender::Appender;
 use countersign_ledger::checkpoint::{Checkpoint, CheckpointKeys};
 use countersign_ledger::cose::AadLedger;
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::store::Sqlite;
-use countersign_schemas::body::{CheckpointKeys as CheckpointKeysField, Opened, Suites};
+use countersign_schemas::body::{CheckpointKeys as CheckpointKeysField, Opened, Predecessor, Suites};
 use countersign_schemas::chain::GENESIS_PREV;
 use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Bytes, Doc, List};
@@ -26,6 +25,7 @@ use data_encoding::HEXLOWER;
 
 use super::heads::{self, Beat, Heads, Stored};
 use super::place::Place;
+use super::writer::{Own, Writer};
 use super::{Instance, Newborn, RecordError, Recorder, Shared, Signed, State};
 use crate::clock::Clock;
 use crate::side_by_side::side_by_side;
@@ -100,14 +100,42 @@ impl Recorder {
         window: Window,
         build: Digest,
     ) -> Result<Self, RecordError> {
-        let place = place.into();
+        Self::make(place.into(), authority, window, build, None)
+    }
+
+    /// As [`Recorder::create`], for a ledger that goes on where `predecessor` ended. Whoever calls has verified that one.
+    ///
+    /// # Errors
+    /// As [`Recorder::create`].
+    pub fn create_after(
+        predecessor: Predecessor,
+        place: impl Into<Place>,
+        authority: &Authority,
+        window: Window,
+        build: Digest,
+    ) -> Result<Self, RecordError> {
+        Self::make(place.into(), authority, window, build, Some(predecessor))
+    }
+
+    fn make(
+        place: Place,
+        authority: &Authority,
+        window: Window,
+        build: Digest,
+        predecessor: Option<Predecessor>,
+    ) -> Result<Self, RecordError> {
         refuse_taken_head_file(&place)?;
         let mut clock = Clock::default();
         let at = clock.read().at;
         let newborn = Newborn::generate()?;
         let nonce = fresh_nonce()?;
         let checkpoint_keys = CheckpointKeys::derive(authority.host(), &nonce);
-        let opened = opened(authority, &newborn, nonce, &checkpoint_keys, window, build)?;
+        let terms = Terms {
+            nonce,
+            build,
+            predecessor,
+        };
+        let opened = opened(authority, &newborn, terms, &checkpoint_keys, window)?;
         let origin = opened.origin.clone();
         let seen = Seen {
             size: Size::ZERO,
@@ -140,34 +168,28 @@ impl Recorder {
         .map_err(RecordError::Thread)?;
         let (note, store) = (note?, store?);
         let head_file = place.head_file(store.path());
-        let appender = Appender::start(store).map_err(RecordError::Thread)?;
+        let path = store.path().to_owned();
+        let own = Own::start(store).map_err(RecordError::Thread)?;
         // Written behind the first entry; whoever waits for a later one has waited for it.
-        let first = Stored::new(head.size, note.clone(), appender.put_checkpoint(head.size, note));
+        let first = Stored::new(head.size, note.clone(), own.put_checkpoint(head.size, note));
         let state = State {
             law,
             clock,
             head: signed.link,
             tree,
-            appender,
+            writer: Writer::Own(own),
+            pending: None,
         };
         let heads = Heads::signed_up_to(head.size, origin, checkpoint_keys, head_file);
-        Self::of(ledger, runtime, state, heads, Some(first))
+        let shared = Arc::new(Shared::new(ledger, path, state, heads));
+        shared.open_door();
+        Self::over(shared, runtime, Some(first))
     }
 
     /// The recorder of `runtime` over an open ledger; `first` is a head on its way to the disk.
-    pub(super) fn of(
-        ledger: LedgerId,
-        runtime: Instance,
-        state: State,
-        heads: Heads,
-        first: Option<Stored>,
-    ) -> Result<Self, RecordError> {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            heads,
-        });
+    pub(super) fn over(shared: Arc<Shared>, runtime: Instance, first: Option<Stored>) -> Result<Self, RecordError> {
         Ok(Self {
-            ledger,
+            ledger: shared.ledger,
             runtime,
             beat: Beat::start(&shared, first)?,
             shared,
@@ -192,14 +214,25 @@ fn fresh_nonce() -> Result<[u8; 16], RecordError> {
     Ok(nonce)
 }
 
+/// What a ledger is founded on besides who founds it.
+struct Terms {
+    nonce: [u8; 16],
+    build: Digest,
+    predecessor: Option<Predecessor>,
+}
+
 fn opened(
     authority: &Authority,
     runtime: &Newborn,
-    nonce: [u8; 16],
+    terms: Terms,
     checkpoint_keys: &CheckpointKeys,
     window: Window,
-    build: Digest,
 ) -> Result<Opened, RecordError> {
+    let Terms {
+        nonce,
+        build,
+        predecessor,
+    } = terms;
     let public = checkpoint_keys.public();
     let mut opened = Opened {
         nonce: Bytes::new(nonce),
@@ -216,7 +249,7 @@ fn opened(
         },
         suites: Suites::Table,
         build,
-        predecessor: None,
+        predecessor,
     };
     // The founding digest does not cover the credentials, so the instance's can be made last.
     let claims = InstanceClaims {
