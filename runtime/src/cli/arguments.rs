@@ -30,6 +30,9 @@ pub(crate) enum Command {
     Ledger(LedgerCommand),
     /// List the built-in tools
     Tools(ToolsArguments),
+    /// Measure what this machine does, beside its own limits
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Prove a ledger; the same as the `verify` program
     #[command(disable_help_flag = true)]
     Verify {
@@ -212,6 +215,34 @@ pub(crate) struct ToolsArguments {
     #[arg(long)]
     pub(crate) json: bool,
     /// Never ask anything (listing never does)
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Durable signed entries a second, made through the law by callers that each wait for every entry
+    Append(BenchAppendArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchAppendArguments {
+    /// Entries of each run; without it, each run takes ten seconds of appending
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) entries: Option<u64>,
+    /// Agents that act side by side; one run for each number given; without it, 1, 64 and 256
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    pub(crate) callers: Vec<u16>,
+    /// Folder on the disk to measure
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Leave the ledger of the last run as DIR/ledger.db and its principal as DIR/principal.did
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything (a bench never does)
     #[arg(long)]
     pub(crate) no_input: bool,
 }

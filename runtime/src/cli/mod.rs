@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "this is the one place that talks to a person")]
 
 mod arguments;
+mod bench;
 mod chat;
 mod console;
 mod demo;
@@ -96,6 +97,7 @@ fn dispatch(command: Command) -> Result<End, Failure> {
         Command::Grant(command) => grant::run(command).map(End::Exit),
         Command::Ledger(command) => ledger::run(command).map(End::Exit),
         Command::Tools(arguments) => tools::run(&arguments).map(End::Exit),
+        Command::Bench(command) => bench::run(&command).map(End::Exit),
         Command::Verify { rest } => {
             let arguments = std::iter::once(OsString::from("countersign verify")).chain(rest);
             Ok(End::Code(countersign_verifier::cli::main(arguments)))

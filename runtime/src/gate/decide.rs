@@ -95,10 +95,20 @@ struct Conclusion {
 }
 
 /// A decision that is durable.
-struct Decided {
-    seq: Seq,
+pub(crate) struct Decided {
+    /// Place of the decision.
+    pub(crate) seq: Seq,
     digest: Digest,
     conclusion: Conclusion,
+    /// Where the path of the call leads; empty where it has none.
+    real_path: String,
+}
+
+impl Decided {
+    /// What it says.
+    pub(crate) const fn outcome(&self) -> Outcome {
+        self.conclusion.outcome
+    }
 }
 
 impl Gate {
@@ -118,19 +128,10 @@ impl Gate {
     /// # Errors
     /// [`GateError`]: no permit exists, and what was not entered did not happen.
     pub async fn decide(&self, requester: &Instance, proposal: Proposal, cancel: &Cancel) -> Result<Ruling, GateError> {
-        let arguments = Payload::content(proposal.arguments.as_bytes())?;
-        let committed = arguments.reference();
-        let request = self.recorder.enter(
-            requester,
-            request(requester, &proposal, &arguments)?.into(),
-            vec![arguments],
-        )?;
-        let (asked, request_digest) = (request.seq, request.digest);
-        request.in_order();
-        let sight = self.look(&proposal);
-        let real_path = sight.observed.real_path.clone();
-        let decided = self.enter_decision(asked, sight).await?;
-        let permit = |expires| self.permit(&decided, requester, &proposal, &real_path, expires);
+        let (request, committed) = self.enter_request(requester, &proposal)?;
+        let request_digest = request.digest;
+        let decided = self.decide_on(request.in_order(), &proposal).await?;
+        let permit = |expires| self.permit(&decided, requester, &proposal, expires);
         match decided.conclusion.outcome {
             Outcome::Allow => Ok(Ruling::Permitted {
                 permit: permit(decided.conclusion.expires),
@@ -152,6 +153,29 @@ impl Gate {
                 Some(refusal) => Ok(Ruling::Refused(refusal)),
             },
         }
+    }
+
+    /// Enters the request of `requester` under its own grant; gives it with its commitment to the arguments.
+    ///
+    /// # Errors
+    /// As [`Recorder::enter`].
+    pub(crate) fn enter_request(
+        &self,
+        requester: &Instance,
+        proposal: &Proposal,
+    ) -> Result<(Entered, PayloadRef), RecordError> {
+        let arguments = Payload::content(proposal.arguments.as_bytes())?;
+        let committed = arguments.reference();
+        let body = request(requester, proposal, &arguments)?;
+        Ok((self.recorder.enter(requester, body.into(), vec![arguments])?, committed))
+    }
+
+    /// Decides on `request`, which asks for `proposal`, by what can be seen now.
+    ///
+    /// # Errors
+    /// [`GateError`]: there is no decision.
+    pub(crate) async fn decide_on(&self, request: Seq, proposal: &Proposal) -> Result<Decided, GateError> {
+        self.enter_decision(request, self.look(proposal)).await
     }
 
     fn look(&self, proposal: &Proposal) -> Sight {
@@ -179,6 +203,7 @@ impl Gate {
     }
 
     async fn enter_decision(&self, request: Seq, sight: Sight) -> Result<Decided, GateError> {
+        let real_path = sight.observed.real_path.clone();
         let (entered, conclusion) = self
             .recorder
             .enter_concluded(|law, at| self.conclude(law, at, request, sight))?;
@@ -187,6 +212,7 @@ impl Gate {
             // Nothing may rest on a decision that a power cut could take back.
             seq: entered.durable().await?,
             conclusion,
+            real_path,
         })
     }
 
@@ -317,14 +343,8 @@ impl Gate {
         }
     }
 
-    fn permit(
-        &self,
-        decided: &Decided,
-        requester: &Instance,
-        proposal: &Proposal,
-        real_path: &str,
-        expires: Millis,
-    ) -> Permit {
+    fn permit(&self, decided: &Decided, requester: &Instance, proposal: &Proposal, expires: Millis) -> Permit {
+        let real_path = decided.real_path.as_str();
         Permit::issue(PermitTerms {
             decision: decided.seq,
             tool: proposal.tool.clone(),
