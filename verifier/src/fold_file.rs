@@ -55,10 +55,30 @@ impl FoldKey {
         }
     }
 
+    /// The fold as the file holds it.
+    ///
+    /// # Errors
+    /// [`FoldFileError::Empty`], [`FoldFileError::TooLong`].
+    pub fn seal(&self, folded: &Folded) -> Result<SealedFold, FoldFileError> {
+        let ledger = folded.law.opening().ok_or(FoldFileError::Empty)?.ledger();
+        let seen = folded.law.head();
+        let place = place(ledger, seen.size, seen.link);
+        let content = [place.as_slice(), &folded.to_snapshot()].concat();
+        let found = CODE_LEN + content.len();
+        if found > FOLD_BYTES_MAX {
+            return Err(FoldFileError::TooLong { found });
+        }
+        let code = self.code(&content);
+        Ok(SealedFold([code.as_bytes().as_slice(), &content].concat()))
+    }
+
     fn code(&self, content: &[u8]) -> blake3::Hash {
         blake3::keyed_hash(self.0.expose(), content)
     }
 }
+
+/// A fold that is authenticated, and not written yet.
+pub struct SealedFold(Vec<u8>);
 
 /// Where the fold of one ledger is kept. Only the ledger's writer writes it, so there is nothing to lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,21 +121,20 @@ impl FoldFile {
         &self.path
     }
 
-    /// Puts `folded` in the place of what the file held. All entries that it is over have to be durable.
+    /// Puts `fold` in the place of what the file held. All entries that it is over have to be durable.
+    ///
+    /// # Errors
+    /// [`FoldFileError::Store`].
+    pub fn put(&self, SealedFold(file): &SealedFold) -> Result<(), FoldFileError> {
+        Ok(replace_file(&self.path, file, "writing the fold file")?)
+    }
+
+    /// Seals `folded` and puts it there.
     ///
     /// # Errors
     /// Any [`FoldFileError`].
     pub fn write(&self, key: &FoldKey, folded: &Folded) -> Result<(), FoldFileError> {
-        let ledger = folded.law.opening().ok_or(FoldFileError::Empty)?.ledger();
-        let seen = folded.law.head();
-        let place = place(ledger, seen.size, seen.link);
-        let content = [place.as_slice(), &folded.to_snapshot()].concat();
-        let found = CODE_LEN + content.len();
-        if found > FOLD_BYTES_MAX {
-            return Err(FoldFileError::TooLong { found });
-        }
-        let file = [key.code(&content).as_bytes().as_slice(), &content].concat();
-        Ok(replace_file(&self.path, &file, "writing the fold file")?)
+        self.put(&key.seal(folded)?)
     }
 
     /// Reads the fold, if it is the host's own, of this version of the program, and of the ledger behind `reader` up to a

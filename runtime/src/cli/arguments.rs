@@ -25,7 +25,7 @@ pub(crate) enum Command {
     /// Bound what this host's runs may do, signed by the principal
     #[command(subcommand)]
     Grant(GrantCommand),
-    /// Read a ledger
+    /// Read or copy a ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// List the built-in tools
@@ -105,9 +105,18 @@ pub(crate) struct SessionArguments {
     /// Cedar policies for this run
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// Where to write the ledger; must not exist yet
+    /// Where to write the ledger: a new file, or a ledger that is still open, which is gone on with
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
+    /// The closed ledger that this one follows: its id, size and root become part of the new one
+    #[arg(long, value_name = "OLD")]
+    pub(crate) after: Option<PathBuf>,
+    /// Where to keep the newest head of the ledger, best on another disk; without it, beside the ledger
+    #[arg(long, value_name = "FILE")]
+    pub(crate) head_file: Option<PathBuf>,
+    /// Leave the ledger open at the end, so that another run can go on with it
+    #[arg(long)]
+    pub(crate) keep_open: bool,
     /// Grant of the principal that bounds this run
     #[arg(long, value_name = "FILE")]
     pub(crate) grant: Option<PathBuf>,
@@ -194,6 +203,52 @@ pub(crate) enum LedgerCommand {
     },
     /// Print the latest checkpoint, to be kept elsewhere and given to `verify --head`
     Head(LedgerArguments),
+    /// Copy everything into one file, also while a run goes on
+    Backup(BackupArguments),
+    /// Copy what an auditor is to get into one file
+    Export(ExportArguments),
+    /// Go on with a ledger that lost entries, or whose process died, and enter what is known of it
+    Recover(RecoverArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArguments {
+    /// The ledger; without it, the latest one of this home
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Where the newest head of the ledger is kept; without it, beside the ledger
+    #[arg(long, value_name = "FILE")]
+    pub(crate) head_file: Option<PathBuf>,
+    /// Close the ledger afterwards, so that nothing can follow
+    #[arg(long)]
+    pub(crate) close: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything (recovering never does)
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// Where to write the copy; must not exist yet
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// Where to write the copy; must not exist yet
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Leave out prompts, answers, arguments and results; policies stay
+    #[arg(long)]
+    pub(crate) without_content: bool,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArguments,
 }
 
 #[derive(Debug, Args)]

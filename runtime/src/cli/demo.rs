@@ -20,9 +20,9 @@ use crate::clock::Clock;
 use crate::gate::Manner;
 use crate::model::prices::PriceTable;
 use crate::model::{Script, ScriptedModel};
-use crate::recorder::Authority;
+use crate::recorder::{Authority, Place};
 use crate::redact::Redactor;
-use crate::session::{self, ApproverKey, Models, Plan};
+use crate::session::{self, ApproverKey, AtEnd, Models, Plan};
 use crate::tool::Nobody;
 
 /// Plays the story, verifies what it leaves, and prints who allowed what.
@@ -52,9 +52,11 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
         let authority = Authority::new(principal, host, host_credential)
             .map_err(|error| Failure::caused(Exit::Bug, "the demo's host", &error))?;
         Ok(Plan {
+            after: None,
             task: DEMO_TASK.to_owned(),
             dir: project,
-            ledger: ledger.clone(),
+            ledger: Place::new(ledger.clone()),
+            at_end: AtEnd::Close,
             own: vec![anchor.clone()],
             models: Models::same(Arc::new(ScriptedModel::new(script))),
             prices: PriceTable::builtin().clone(),

@@ -1,4 +1,10 @@
-//! `countersign ledger log|show|head`: reading a ledger as it stands. What is read here is shown, not proven.
+//! `countersign ledger …`: reading a ledger as it stands, and copying it. What is read here is shown, not proven.
+
+mod copies;
+mod predecessor;
+
+pub(super) use predecessor::predecessor;
+mod recover;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -22,12 +28,15 @@ use super::init::home;
 /// The most of a body or payload that a line for a person shows.
 const SHOWN_CHARS_MAX: usize = 160;
 
-/// Runs one of the reading commands.
+/// Runs one of the commands on a ledger.
 pub(super) fn run(command: LedgerCommand) -> Result<Exit, Failure> {
     match command {
         LedgerCommand::Log(arguments) => log(arguments),
         LedgerCommand::Show { entry, ledger } => show(entry, ledger),
         LedgerCommand::Head(arguments) => head(arguments),
+        LedgerCommand::Backup(arguments) => copies::backup(arguments),
+        LedgerCommand::Export(arguments) => copies::export(arguments),
+        LedgerCommand::Recover(arguments) => recover::recover(arguments),
     }
 }
 

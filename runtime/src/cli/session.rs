@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_identity::grant::HostScope;
-use countersign_schemas::body::RunMode;
+use countersign_ledger::store::StoreError;
+use countersign_schemas::body::{Predecessor, RunMode};
 use countersign_verifier::policy;
 
 use super::arguments::SessionArguments;
@@ -15,13 +16,15 @@ use super::exit::{Exit, Failure};
 use super::init::{create_private_folder, home};
 use super::interrupt::{Interrupts, Signals};
 use super::keys::{self, ApproverManner, Input};
+use super::ledger::predecessor;
 use super::models::{self, Chosen};
+use crate::config::Settings;
 use crate::gate::GateError;
 use crate::home::Home;
 use crate::model::prices::PriceTable;
-use crate::recorder::{Authority, RecordError};
+use crate::recorder::{Authority, OpenError, Place, RecordError};
 use crate::redact::Redactor;
-use crate::session::{self, ApproverKey, HOST_CREDENTIAL, Instructor, Observer, Plan, RunReport, SessionError};
+use crate::session::{self, ApproverKey, AtEnd, HOST_CREDENTIAL, Instructor, Observer, Plan, RunReport, SessionError};
 use crate::tool::{Cancel, Person, cancellation};
 
 /// The longest policy or grant file that is read.
@@ -29,7 +32,9 @@ const FILE_LEN_BYTES_MAX: u64 = 1 << 20;
 
 /// Everything a session needs that does not depend on its front end.
 pub(crate) struct Outfit {
-    ledger: PathBuf,
+    ledger: Place,
+    after: Option<Predecessor>,
+    at_end: AtEnd,
     /// The `--policy` file, for the words of an error.
     policy_file: Option<PathBuf>,
     /// Whether a person can be asked.
@@ -70,14 +75,23 @@ impl Outfit {
         let policy = arguments.policy.as_deref().map(read_text).transpose()?;
         let grant = arguments.grant.as_deref().map(read_file).transpose()?;
         let hosts = hosts(&arguments.hosts)?;
-        let own = own_places(&home, &arguments.policy, arguments.approve.as_deref());
+        let mut own = own_places(&home, &arguments.policy, arguments.approve.as_deref());
+        own.extend(arguments.after.clone());
+        let after = after(&arguments, &authority)?;
         let (approver, mode) = approver(arguments.approve.as_deref(), &home, input)?;
         let ledger = match arguments.ledger {
             Some(path) => path,
             None => new_ledger(&home)?,
         };
+        let at_end = if arguments.keep_open {
+            AtEnd::Leave
+        } else {
+            AtEnd::Close
+        };
         Ok(Self {
-            ledger,
+            ledger: place(&home, ledger, arguments.head_file)?,
+            after,
+            at_end,
             policy_file: arguments.policy,
             input,
             dir: arguments.dir,
@@ -102,6 +116,8 @@ impl Outfit {
             task: front.task,
             dir: self.dir,
             ledger: self.ledger,
+            after: self.after,
+            at_end: self.at_end,
             own: self.own,
             models,
             prices: self.prices,
@@ -122,7 +138,7 @@ impl Outfit {
 
     /// Plays the session with this front end to its end.
     pub(crate) async fn play(self, front: Front) -> Result<RunReport, Failure> {
-        let (ledger, policy_file) = (self.ledger.clone(), self.policy_file.clone());
+        let (ledger, policy_file) = (self.ledger.ledger().to_owned(), self.policy_file.clone());
         let plan = self.plan(front).await?;
         let played = session::run(plan).await;
         played.map_err(|error| failure(&error, &ledger, policy_file.as_deref()))
@@ -208,6 +224,26 @@ fn new_ledger(home: &Home) -> Result<PathBuf, Failure> {
     Ok(folder.join(format!("{now}-{}.db", std::process::id())))
 }
 
+/// The ledger that `--after` names, verified.
+fn after(arguments: &SessionArguments, authority: &Authority) -> Result<Option<Predecessor>, Failure> {
+    let Some(old) = &arguments.after else {
+        return Ok(None);
+    };
+    if let Some(new) = arguments.ledger.as_deref().filter(|new| new.symlink_metadata().is_ok()) {
+        let problem = format!("--ledger {}: exists already, and --after begins a new ledger", new.display());
+        return Err(Failure::new(Exit::Usage, problem).hint("name a new file with --ledger, or leave --after out"));
+    }
+    predecessor(old, authority.principal()).map(Some)
+}
+
+/// The ledger with its head file.
+pub(super) fn place(home: &Home, ledger: PathBuf, head_file: Option<PathBuf>) -> Result<Place, Failure> {
+    let settings =
+        Settings::load(home).map_err(|error| Failure::caused(Exit::Environment, "the configuration", &error))?;
+    let head_file = settings.head_file(head_file, &ledger);
+    Ok(Place::new(ledger).with_head_file(head_file))
+}
+
 /// What no agent of this run may touch, besides the ledger itself.
 fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> Vec<PathBuf> {
     let key_file = approve
@@ -223,6 +259,22 @@ fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> V
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What a person is told when a ledger that is there cannot be gone on with.
+pub(super) fn cannot_go_on(error: &OpenError, ledger: &Path) -> Failure {
+    let failure = Failure::caused(Exit::Environment, "the ledger cannot be gone on with", error);
+    let shown = ledger.display();
+    match error {
+        OpenError::Closed { .. } | OpenError::CredentialEnded { .. } | OpenError::OtherHost { .. } => {
+            failure.hint("nothing was entered; name a new ledger with --ledger")
+        }
+        OpenError::Head { .. } | OpenError::Store(StoreError::WalDamaged { .. }) => failure.hint(format!(
+            "nothing was entered; `countersign ledger recover --ledger {shown}` says what is lost"
+        )),
+        OpenError::Unsound { .. } => failure.hint(format!("nothing was entered; `verify {shown}` shows what is wrong")),
+        _ => failure.hint("nothing was entered"),
+    }
 }
 
 /// What a person is told when a run could not begin or go on.
@@ -248,6 +300,12 @@ pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>
             _,
         ) => Failure::caused(exit, "the run could not begin", error)
             .hint("`countersign init --renew-host` signs a new one"),
+        (SessionError::Record(RecordError::Open(error)), _) => cannot_go_on(error, ledger),
+        (SessionError::PolicyFixed, _) => Failure::caused(exit, ledger.display(), error)
+            .hint("give the --policy that the ledger was begun with, or none if it had none, or name a new ledger"),
+        (SessionError::OtherBuiltin, _) => {
+            Failure::caused(exit, ledger.display(), error).hint("name a new ledger with --ledger")
+        }
         (SessionError::Record(RecordError::Store(_)), _) => {
             Failure::caused(exit, "no ledger, so no run", error).hint("name another place with --ledger")
         }

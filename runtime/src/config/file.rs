@@ -6,7 +6,8 @@
 //!  "advisor": "openai/gpt-6.2-sol",
 //!  "anthropic": {"base_url": "https://gateway.example.com/anthropic", "key_file": "anthropic.key"},
 //!  "openai": {"key_file": "/run/secrets/openai"},
-//!  "prices": "prices.json"}
+//!  "prices": "prices.json",
+//!  "head_folder": "/mnt/other-disk/heads"}
 //! ```
 //!
 //! Everything but `schema` may be left out; nothing else may be there. Paths are taken from the file's own folder.
@@ -36,6 +37,8 @@ pub struct ConfigFile {
     pub openai: Access,
     /// A price table in place of the built-in one.
     pub prices: Option<PathBuf>,
+    /// The folder that keeps the newest head of every ledger, in place of the ledger's own.
+    pub head_folder: Option<PathBuf>,
 }
 
 /// How to reach a provider.
@@ -59,6 +62,7 @@ struct Document {
     #[serde(default)]
     openai: Access,
     prices: Option<PathBuf>,
+    head_folder: Option<PathBuf>,
 }
 
 impl ConfigFile {
@@ -111,6 +115,7 @@ impl ConfigFile {
             anthropic: access(document.anthropic),
             openai: access(document.openai),
             prices: document.prices.map(below),
+            head_folder: document.head_folder.map(below),
         })
     }
 }
@@ -159,7 +164,8 @@ mod tests {
     #[test]
     fn everything_that_can_be_set_is_read() -> TestResult {
         let text = r#"{"schema": "countersign.config/v1", "model": "a/m", "advisor": "b/n",
-            "anthropic": {"base_url": "https://h", "key_file": "k"}, "openai": {"key_file": "/k"}, "prices": "p.json"}"#;
+            "anthropic": {"base_url": "https://h", "key_file": "k"}, "openai": {"key_file": "/k"}, "prices": "p.json",
+            "head_folder": "heads"}"#;
         let expected = ConfigFile {
             model: Some("a/m".to_owned()),
             advisor: Some("b/n".to_owned()),
@@ -172,6 +178,7 @@ mod tests {
                 key_file: Some("/k".into()),
             },
             prices: Some("/h/p.json".into()),
+            head_folder: Some("/h/heads".into()),
         };
         assert_eq!(ConfigFile::parse(text.as_bytes(), Path::new("/h"))?, expected);
         Ok(())

@@ -1,7 +1,7 @@
 //! Everything that is set, from wherever it was set.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -126,6 +126,17 @@ impl Settings {
     pub fn prices(&self, flag: Option<PathBuf>) -> Option<PathBuf> {
         flag.or_else(|| (self.variables)(PRICES).map(PathBuf::from))
             .or_else(|| self.file.prices.clone())
+    }
+
+    /// Where the newest head of `ledger` is kept: `flag`, else below `head_folder`; `None` is beside the ledger.
+    #[must_use]
+    pub fn head_file(&self, flag: Option<PathBuf>, ledger: &Path) -> Option<PathBuf> {
+        let below = || {
+            let mut name = ledger.file_name()?.to_owned();
+            name.push("-head");
+            Some(self.file.head_folder.as_ref()?.join(name))
+        };
+        flag.or_else(below)
     }
 
     /// Where `provider` is: its variable, else its `base_url`, else its own address. Ends in the version of its API.

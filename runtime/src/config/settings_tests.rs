@@ -66,6 +66,16 @@ fn flags_beat_the_environment_which_beats_the_file() -> TestResult {
 }
 
 #[test]
+fn the_head_is_kept_where_the_flag_or_the_folder_says_and_else_beside_the_ledger() -> TestResult {
+    let ledger = Path::new("/ledgers/a.db");
+    let configured = settings(r#","head_folder": "heads""#, &[])?;
+    assert_eq!(configured.head_file(Some("/h".into()), ledger), Some("/h".into()));
+    assert_eq!(configured.head_file(None, ledger), Some("/home/heads/a.db-head".into()));
+    assert_eq!(settings("", &[])?.head_file(None, ledger), None);
+    Ok(())
+}
+
+#[test]
 fn addresses_are_those_of_the_official_sdks() -> TestResult {
     let url =
         |file: &str, variables: &[(&'static str, &str)], provider| -> Result<String, Box<dyn std::error::Error>> {

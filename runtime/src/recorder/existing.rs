@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 
 use countersign_identity::instant::Window;
 use countersign_ledger::checkpoint::CheckpointKeys;
+use countersign_ledger::handover::Alive;
 use countersign_ledger::head_file::{self, HeadError, HeadFile, HeadFileError};
 use countersign_ledger::merkle::{Frontier, Root};
 use countersign_ledger::reader::{LedgerReader, ReadError};
 use countersign_ledger::store::{Sqlite, StoreError};
 use countersign_schemas::number::{Millis, Size};
 use countersign_verifier::audit::{Folded, ReplayError, replay};
+use countersign_verifier::fold_file::{FoldFile, FoldKey};
 use countersign_verifier::law::{Law, Opening};
 use data_encoding::HEXLOWER;
 use thiserror::Error;
 
+use super::fold::Folds;
 use super::{Authority, Place};
 use crate::clock::Clock;
 
@@ -93,8 +96,9 @@ pub(super) struct Found {
     pub(super) folded: Folded,
     pub(super) keys: CheckpointKeys,
     pub(super) head_file: HeadFile,
+    pub(super) folds: Folds,
     pub(super) clock: Clock,
-    host_window: Window,
+    pub(super) host_window: Window,
     head: Head,
 }
 
@@ -111,10 +115,10 @@ impl Existing {
     /// [`OpenError`]; no entry was made, and nobody's place is taken.
     pub fn open(place: &Place, authority: &Authority) -> Result<Self, OpenError> {
         let mut existing = Self::open_even_if_cut(place, authority)?;
-        match existing.found.head.fault.take() {
+        match existing.take_head_fault() {
             None => Ok(existing),
-            Some(source) => {
-                let (path, head) = (existing.path().to_owned(), existing.found.head_file.path().to_owned());
+            Some((source, _)) => {
+                let (path, head) = (existing.path().to_owned(), existing.head_path().to_owned());
                 existing.put_back();
                 Err(OpenError::Head { path, head, source })
             }
@@ -123,14 +127,29 @@ impl Existing {
 
     /// As [`Existing::open`], but a ledger that does not fit its head is given as well: for its recovery alone.
     pub(super) fn open_even_if_cut(place: &Place, authority: &Authority) -> Result<Self, OpenError> {
-        let store = Sqlite::open(place.ledger())?;
-        match Found::look(&store, place, authority) {
+        Self::of(Sqlite::open(place.ledger())?, place, authority)
+    }
+
+    /// The ledger in `store`, whose writer's place is taken, verified.
+    pub(super) fn of(store: Sqlite, place: &Place, authority: &Authority) -> Result<Self, OpenError> {
+        refuse_handed_on(store.path())?;
+        match Found::look(store.path(), place, authority) {
             Ok(found) => Ok(Self { store, found }),
             Err(error) => {
                 fold_up(store);
                 Err(error)
             }
         }
+    }
+
+    /// What the ledger does not fit, with the head file's note.
+    pub(super) fn take_head_fault(&mut self) -> Option<(HeadError, Option<Vec<u8>>)> {
+        let Head { note, fault } = &mut self.found.head;
+        fault.take().map(|fault| (fault, note.take()))
+    }
+
+    pub(super) fn head_path(&self) -> &Path {
+        self.found.head_file.path()
     }
 
     /// The ledger's file, where links are resolved.
@@ -163,25 +182,33 @@ impl Existing {
 }
 
 impl Found {
-    fn look(store: &Sqlite, place: &Place, authority: &Authority) -> Result<Self, OpenError> {
-        let path = || store.path().to_owned();
-        let reader = LedgerReader::open(store.path())?;
-        let folded = replay(&reader, None).map_err(|source| OpenError::Unsound { path: path(), source })?;
+    /// Reads the ledger whose file, where links are resolved, is `ledger`.
+    pub(super) fn look(ledger: &Path, place: &Place, authority: &Authority) -> Result<Self, OpenError> {
+        let path = || ledger.to_owned();
+        let reader = LedgerReader::open(ledger)?;
+        let fold = FoldFile::beside(ledger);
+        let snapshot = FoldKey::of_ledger(authority.host(), &reader).and_then(|key| fold.read(&key, &reader));
+        let began = snapshot.as_ref().map_or_else(Frontier::new, |snapshot| snapshot.tree.clone());
+        let began_with = began.size();
+        let folded = replay(&reader, snapshot).map_err(|source| OpenError::Unsound { path: path(), source })?;
         if folded.law.closed().is_some() {
             return Err(OpenError::Closed { path: path() });
         }
         let opening = opening(&folded.law)?;
-        let keys = own_keys(opening, store.path(), authority)?;
+        let (keys, nonce) = own_keys(opening, ledger, authority)?;
         let mut clock = Clock::after(folded.law.last_received());
         let host_window = overlap(opening.host_claims().window, authority.window());
         let host_window = host_window.filter(|window| window.contains(clock.read().at));
         let host_window = host_window.ok_or_else(|| OpenError::CredentialEnded { path: path() })?;
-        let head_file = place.head_file(store.path());
-        let head = Head::compare(&head_file, opening, &reader, &folded)?;
+        let head_file = place.head_file(ledger);
+        let head = Head::compare(&head_file, opening, folded.size(), |size| {
+            root_at(&reader, began, &folded, size)
+        })?;
         Ok(Self {
             folded,
             keys,
             head_file,
+            folds: Folds::kept_up_to(began_with, ledger, authority.host(), &nonce),
             clock,
             host_window,
             head,
@@ -190,22 +217,32 @@ impl Found {
 }
 
 impl Head {
-    fn compare(file: &HeadFile, opening: &Opening, reader: &LedgerReader, folded: &Folded) -> Result<Self, OpenError> {
+    fn compare(
+        file: &HeadFile,
+        opening: &Opening,
+        size: Size,
+        root_at: impl FnOnce(Size) -> Option<Root>,
+    ) -> Result<Self, OpenError> {
         let note = file.read()?;
-        let root_at = |size| root_at(reader, folded, size);
-        let check = |note: &Vec<u8>| {
-            head_file::check(
-                note,
-                opening.checkpoint_keys(),
-                opening.origin(),
-                folded.size(),
-                root_at,
-            )
-            .err()
-        };
+        let check =
+            |note: &Vec<u8>| head_file::check(note, opening.checkpoint_keys(), opening.origin(), size, root_at).err();
         let fault = note.as_ref().and_then(check);
         Ok(Self { note, fault })
     }
+}
+
+/// A ledger that is being handed on belongs to those who take part in it: one of them waits for the writer's place.
+fn refuse_handed_on(path: &Path) -> Result<(), OpenError> {
+    let failed = |source: std::io::Error| StoreError::Io {
+        path: path.to_owned(),
+        doing: "looking who takes part",
+        source: source.into(),
+    };
+    if Alive::anybody(path).map_err(failed)? {
+        let path = path.to_owned();
+        return Err(StoreError::LockedByAnotherWriter { path }.into());
+    }
+    Ok(())
 }
 
 /// What entry 0 says; a ledger that was folded has one.
@@ -213,8 +250,8 @@ fn opening(law: &Law) -> Result<&Opening, OpenError> {
     law.opening().ok_or(OpenError::NoOpening)
 }
 
-/// The checkpoint keys, if this host made the ledger for this principal.
-fn own_keys(opening: &Opening, path: &Path, authority: &Authority) -> Result<CheckpointKeys, OpenError> {
+/// The checkpoint keys and the nonce they come from, if this host made the ledger for this principal.
+fn own_keys(opening: &Opening, path: &Path, authority: &Authority) -> Result<(CheckpointKeys, [u8; 16]), OpenError> {
     let is_ours = opening.host() == authority.host_did() && opening.principal() == authority.principal();
     if !is_ours {
         return Err(OpenError::OtherHost {
@@ -222,8 +259,8 @@ fn own_keys(opening: &Opening, path: &Path, authority: &Authority) -> Result<Che
             found: opening.host().short().to_owned(),
         });
     }
-    let keys = nonce_of(opening).map(|nonce| CheckpointKeys::derive(authority.host(), &nonce));
-    keys.filter(|keys| keys.public() == *opening.checkpoint_keys())
+    let keys = nonce_of(opening).map(|nonce| (CheckpointKeys::derive(authority.host(), &nonce), nonce));
+    keys.filter(|(keys, _)| keys.public() == *opening.checkpoint_keys())
         .ok_or_else(|| OpenError::OtherKeys { path: path.to_owned() })
 }
 
@@ -238,19 +275,19 @@ fn overlap(first: Window, second: Window) -> Option<Window> {
     Window::new(first.from().max(second.from()), first.until().min(second.until())).ok()
 }
 
-/// The root over the first `size` records, which are at most those that were folded.
-fn root_at(reader: &LedgerReader, folded: &Folded, size: Size) -> Option<Root> {
+/// The root over the first `size` records, at most those that were folded. `tree` is the one that folding began with.
+fn root_at(reader: &LedgerReader, mut tree: Frontier, folded: &Folded, size: Size) -> Option<Root> {
     if size == folded.size() {
         return Some(folded.tree.root());
     }
-    let mut tree = Frontier::new();
-    for entry in reader.entries() {
-        if tree.size() == size {
-            break;
-        }
-        tree.push(&entry.ok()?.record);
+    if size < tree.size() {
+        tree = Frontier::new();
     }
-    (tree.size() == size).then(|| tree.root())
+    let mut entries = reader.entries_from(tree.size().next_seq());
+    while tree.size() < size {
+        tree.push(&entries.next()?.ok()?.record);
+    }
+    Some(tree.root())
 }
 
 /// Leaves one file behind. What does not go now goes when the ledger is next opened and closed.

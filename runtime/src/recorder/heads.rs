@@ -10,7 +10,10 @@ use countersign_ledger::checkpoint::{self, Checkpoint, CheckpointKeys, UnixSecon
 use countersign_ledger::head_file::HeadFile;
 use countersign_schemas::number::{Millis, Size};
 use countersign_schemas::text::Origin;
+use countersign_verifier::fold_file::SealedFold;
 
+use super::fold::{Folds, Take};
+use super::writer::Writer;
 use super::{RecordError, Recorder, Shared};
 
 /// Shortest time between two checkpoints of a ledger at work: what a lost tail can be long before a head shows it.
@@ -22,52 +25,80 @@ pub(super) struct Heads {
     keys: CheckpointKeys,
     /// Held while it is written, with the size of the head it holds: none comes in behind a newer one.
     file: Mutex<(HeadFile, Size)>,
+    pub(super) folds: Folds,
     /// The size signed last. Held while a head is signed and queued, so that they stand in order and none twice.
     signed: Mutex<Size>,
 }
 
 /// A signed head on its way to the disk.
 pub(super) struct Stored {
+    durable: Durable,
+    signed: SignedHead,
+}
+
+/// A signed head, with a fold of the same entries if one was taken.
+struct SignedHead {
     size: Size,
     note: Vec<u8>,
-    durable: Durable,
+    fold: Option<SealedFold>,
 }
 
 impl Stored {
     pub(super) const fn new(size: Size, note: Vec<u8>, durable: Durable) -> Self {
-        Self { size, note, durable }
+        let fold = None;
+        Self {
+            durable,
+            signed: SignedHead { size, note, fold },
+        }
     }
 }
 
 impl Heads {
     /// Heads of the ledger with this origin, of which those up to `size` need no signature any more.
-    pub(super) const fn signed_up_to(size: Size, origin: Origin, keys: CheckpointKeys, file: HeadFile) -> Self {
+    pub(super) const fn signed_up_to(
+        size: Size,
+        origin: Origin,
+        keys: CheckpointKeys,
+        file: HeadFile,
+        folds: Folds,
+    ) -> Self {
         Self {
             origin,
             keys,
             file: Mutex::new((file, Size::ZERO)),
+            folds,
             signed: Mutex::new(size),
         }
     }
 
+    /// Another process signed the heads up to `size`.
+    pub(super) fn were_signed_up_to(&self, size: Size) {
+        *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = size;
+    }
+
     /// Waits until the head, and every entry that it covers, survives a power cut; then keeps it in the head file.
-    pub(super) async fn keep(&self, Stored { size, note, durable }: Stored) -> Result<(), RecordError> {
+    pub(super) async fn keep(&self, stored: Stored) -> Result<(), RecordError> {
+        let Stored { durable, signed } = stored;
         durable.await?;
-        self.write(size, &note)
+        self.write(&signed)
     }
 
     /// As [`Heads::keep`], on a thread that has nothing else to do.
-    pub(super) fn keep_blocking(&self, Stored { size, note, durable }: Stored) -> Result<(), RecordError> {
+    pub(super) fn keep_blocking(&self, stored: Stored) -> Result<(), RecordError> {
+        let Stored { durable, signed } = stored;
         durable.wait()?;
-        self.write(size, &note)
+        self.write(&signed)
     }
 
-    fn write(&self, size: Size, note: &[u8]) -> Result<(), RecordError> {
+    fn write(&self, signed: &SignedHead) -> Result<(), RecordError> {
         let mut kept = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, newest) = &mut *kept;
-        if size > *newest {
-            file.write(note)?;
-            *newest = size;
+        if signed.size > *newest {
+            file.write(&signed.note)?;
+            *newest = signed.size;
+            if let Some(fold) = &signed.fold {
+                self.folds.keep(fold);
+            }
         }
         Ok(())
     }
@@ -75,26 +106,35 @@ impl Heads {
 
 impl Shared {
     /// Signs the head as it is and queues it behind everything that was entered; nothing, if that head was signed before.
-    pub(super) fn sign_head(&self) -> Result<Option<Stored>, RecordError> {
+    pub(super) fn sign_head(&self, take: Take) -> Result<Option<Stored>, RecordError> {
         let heads = &self.heads;
         let mut signed = heads.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (head, at) = {
+        let (head, fold, at) = {
             let mut state = self.lock();
+            if !matches!(state.writer, Writer::Own(_)) {
+                // Whoever writes the ledger signs its heads.
+                return Ok(None);
+            }
             let head = Checkpoint {
                 origin: heads.origin.clone(),
                 size: state.law.head().size,
                 root: state.tree.root(),
             };
-            (head, state.clock.read().at)
+            if head.size == *signed {
+                return Ok(None);
+            }
+            (head, heads.folds.take(&mut state, take), state.clock.read().at)
         };
-        if head.size == *signed {
-            return Ok(None);
-        }
         // 0.6 ms, in which others enter what they have to say.
         let note = sign(&head, &heads.keys, at)?;
-        let durable = self.lock().appender.put_checkpoint(head.size, note.clone());
+        let durable = match &self.lock().writer {
+            Writer::Own(own) => own.put_checkpoint(head.size, note.clone()),
+            _ => return Ok(None),
+        };
         *signed = head.size;
-        Ok(Some(Stored::new(head.size, note, durable)))
+        let mut stored = Stored::new(head.size, note, durable);
+        stored.signed.fold = fold;
+        Ok(Some(stored))
     }
 }
 
@@ -102,7 +142,7 @@ impl Recorder {
     /// Signs the head as it is, and returns when it is durable and kept; nothing, if it is kept already.
     pub(super) fn keep_head(&self) -> Result<(), RecordError> {
         let keep = |stored| self.shared.heads.keep_blocking(stored);
-        self.shared.sign_head()?.map_or(Ok(()), keep)
+        self.shared.sign_head(Take::WhenDue)?.map_or(Ok(()), keep)
     }
 }
 
@@ -128,7 +168,7 @@ impl Beat {
             let keep = |stored| shared.heads.keep_blocking(stored);
             tell(first.map_or(Ok(()), keep));
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                tell(shared.sign_head().and_then(|stored| stored.map_or(Ok(()), keep)));
+                tell(shared.sign_head(Take::WhenDue).and_then(|stored| stored.map_or(Ok(()), keep)));
             }
         };
         let thread = std::thread::Builder::new()

@@ -1,31 +1,42 @@
-//! The end of a process's part in a ledger: the ledger is closed, or left for whoever comes next.
+//! The end of a process's part in a ledger: the ledger is closed, left for whoever comes next, or handed on.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use countersign_schemas::body::{InstanceStopped, LedgerClosed, StopReason};
+use countersign_ledger::handover::Alive;
+use countersign_schemas::body::{Body, InstanceStopped, LedgerClosed, StopReason};
 use countersign_schemas::digest::Digest;
-use countersign_schemas::number::Count;
+use countersign_schemas::number::{Count, Seq};
+use countersign_schemas::statement::Seen;
 
+use super::fold::Take;
+use super::writer::{Own, Writer};
 use super::{Entered, RecordError, Recorder, Shared, State};
 
+/// How often, and how many times, to look whether those who have stopped are gone: a second in all.
+const LEAVERS_LOOK: Duration = Duration::from_millis(10);
+const LEAVERS_LOOKS: u32 = 100;
+
 impl Recorder {
-    /// Closes the ledger: the last entry, the last checkpoint, one file.
+    /// Closes the ledger: the last entry, the last checkpoint, one file. Where other processes take part, it is handed on
+    /// to them instead, and the last of them closes it.
     ///
     /// # Errors
     /// As [`Recorder::enter`]; [`RecordError::Store`] when folding the file fails, [`RecordError::HeadFile`] when only the
     /// head file could not be written: everything entered is durable then.
-    pub async fn close(self) -> Result<(), RecordError> {
+    pub async fn close(mut self) -> Result<(), RecordError> {
+        self.wait_for_leavers().await;
+        self.beat = None;
+        let runtime = self.runtime.seq();
         // Made under the same lock as it is entered: a clock-stepped in between would not be counted.
-        let closing = |state: &State| {
-            LedgerClosed {
-                size: state.law.head().size,
-                root: Digest::from_bytes(*state.tree.root().as_bytes()),
-                open_items: Count::clamped(state.law.open_items()),
+        let last = self.enter_with(&self.runtime, Vec::new(), |state| {
+            if state.says_last_word() {
+                stopped(state, runtime)
+            } else {
+                closed(state)
             }
-            .into()
-        };
-        let closed = self.enter_with(&self.runtime, Vec::new(), closing)?;
-        self.let_go(closed).await
+        })?;
+        self.let_go(last).await
     }
 
     /// Leaves the ledger open for whoever comes next: the runtime instance stops itself, the last checkpoint, one file.
@@ -34,41 +45,121 @@ impl Recorder {
     ///
     /// # Errors
     /// As [`Recorder::close`].
-    pub async fn leave(self) -> Result<(), RecordError> {
+    pub async fn leave(mut self) -> Result<(), RecordError> {
+        self.beat = None;
         let runtime = self.runtime.seq();
-        let stopping = |state: &State| {
-            let words = state.law.instance(runtime).map(|instance| instance.last_words());
-            let (last_n, last_seq) = words.unwrap_or((Count::ZERO, runtime));
-            InstanceStopped {
-                instance: runtime,
-                reason: StopReason::Done,
-                last_n,
-                last_seq,
-            }
-            .into()
-        };
-        let stopped = self.enter_with(&self.runtime, Vec::new(), stopping)?;
-        self.let_go(stopped).await
+        let last = self.enter_with(&self.runtime, Vec::new(), |state| {
+            state.says_last_word();
+            stopped(state, runtime)
+        })?;
+        self.let_go(last).await
     }
 
-    /// Waits until everything up to `last` and a head over it are durable, and folds the ledger into one file.
+    /// Waits until everything up to `last` and a head over it are durable, and lets go of the ledger.
     async fn let_go(self, last: Entered) -> Result<(), RecordError> {
-        let Self { beat, shared, .. } = self;
-        // Its thread shares the ledger, and would sign heads that nobody needs any more.
-        drop(beat);
+        let Self { shared, .. } = self;
+        let fold = if shared.lock().law.closed().is_some() {
+            shared.heads.folds.discard();
+            Take::Never
+        } else {
+            Take::Now
+        };
         // Signed while that entry is written; it is written behind it.
-        let head = shared.sign_head()?;
+        let head = shared.sign_head(fold)?;
         last.durable().await?;
         let kept = match head {
             Some(head) => shared.heads.keep(head).await,
             None => Ok(()),
         };
-        let Some(Shared { state, .. }) = Arc::into_inner(shared) else {
-            return Err(RecordError::Bug("the ledger is still in use at the end"));
+        let (writer, position, is_followed) = {
+            let mut state = shared.lock();
+            let is_followed = state.says_last_word();
+            let writer = std::mem::replace(&mut state.writer, Writer::Gone);
+            (writer, state.law.head(), is_followed)
         };
-        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
-        state.appender.close()?.close()?;
+        match writer {
+            // Folding the write-ahead log blocks on the disk, and nothing else is left to do.
+            Writer::Own(own) if is_followed => shared.hand_on(own, position)?,
+            Writer::Own(own) => shared.fold_up(own)?,
+            Writer::Joined(link) => link.leave(),
+            Writer::Nobody(_) | Writer::Gone => {}
+        }
         kept
     }
+
+    /// Whoever has stopped is about to go. If the ledger were handed on to it, nobody would close it.
+    async fn wait_for_leavers(&self) {
+        for _ in 0..LEAVERS_LOOKS {
+            if !self.lock().is_followed_by_leavers_only(self.runtime.seq()) {
+                return;
+            }
+            tokio::time::sleep(LEAVERS_LOOK).await;
+        }
+    }
+}
+
+impl State {
+    /// Says whether others go on with the ledger behind what is entered now. Nobody joins any more, and what is handed
+    /// over waits for the next appender.
+    fn says_last_word(&mut self) -> bool {
+        match &mut self.writer {
+            Writer::Own(own) => {
+                own.is_leaving = true;
+                own.feeds.count() > 0
+            }
+            Writer::Joined(_) | Writer::Nobody(_) | Writer::Gone => true,
+        }
+    }
+
+    fn is_followed_by_leavers_only(&mut self, runtime: Seq) -> bool {
+        let Writer::Own(own) = &mut self.writer else {
+            return false;
+        };
+        own.feeds.count() > 0 && self.law.running().all(|other| other.seq() == runtime)
+    }
+}
+
+impl Shared {
+    /// Everything is durable; one of those who joined goes on.
+    fn hand_on(self: &Arc<Self>, own: Own, position: Seen) -> Result<(), RecordError> {
+        let mut door = self.take_door();
+        if let Some(door) = &mut door {
+            // Before the lock is free: the next appender makes its own.
+            door.shut();
+        }
+        drop(own.close()?);
+        if let Some(door) = door {
+            door.leave(position);
+        }
+        Ok(())
+    }
+
+    /// Nobody goes on: one file remains.
+    fn fold_up(self: &Arc<Self>, own: Own) -> Result<(), RecordError> {
+        drop(self.take_door());
+        own.close()?.close()?;
+        Alive::tidy(&self.path);
+        Ok(())
+    }
+}
+
+fn closed(state: &State) -> Body {
+    LedgerClosed {
+        size: state.law.head().size,
+        root: Digest::from_bytes(*state.tree.root().as_bytes()),
+        open_items: Count::clamped(state.law.open_items()),
+    }
+    .into()
+}
+
+fn stopped(state: &State, runtime: Seq) -> Body {
+    let words = state.law.instance(runtime).map(|instance| instance.last_words());
+    let (last_n, last_seq) = words.unwrap_or((Count::ZERO, runtime));
+    InstanceStopped {
+        instance: runtime,
+        reason: StopReason::Done,
+        last_n,
+        last_seq,
+    }
+    .into()
 }

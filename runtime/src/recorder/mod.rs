@@ -3,32 +3,49 @@
 //! Under one lock it stamps the author's counter, the time and the head that is seen, signs with the author's own key,
 //! runs the law over the result, and only then hands the record to the ledger. So the runtime cannot write what the
 //! verifier would reject, and entries stand in the order in which they were judged.
+//!
+//! One process at a time appends to a ledger. In the others, which joined it ([`joined`]), the same recorder holds a
+//! replica of the state and hands over what it signs; the one that appends takes that in ([`host`]).
 
+mod entering;
 mod error;
 mod existing;
+mod fold;
+mod foresight;
 mod heads;
+mod hearing;
+mod host;
 mod instance;
+mod joined;
+mod joining;
 mod leaving;
 mod opening;
 mod payload;
 mod place;
+mod recovery;
+#[cfg(test)]
+mod several_tests;
+mod successor;
 mod takeover;
+mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use countersign_ledger::appender::{Appender, Durable};
+use countersign_ledger::appender::Durable;
 use countersign_ledger::cose::{self, AadLedger};
+use countersign_ledger::handover::Server;
 use countersign_ledger::layout::Slot;
 use countersign_ledger::merkle::Frontier;
-use countersign_ledger::store::{Row, Sqlite};
-use countersign_schemas::body::{Body, EventCode, SessionEvent};
+use countersign_ledger::store::Row;
+use countersign_schemas::body::Body;
 use countersign_schemas::chain;
 use countersign_schemas::digest::{Digest, LedgerId, Link};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::record::Record;
-use countersign_schemas::statement::{Seen, Statement};
+use countersign_schemas::statement::Statement;
 use countersign_verifier::law::{Entry, Law};
 
 use crate::clock::Clock;
@@ -36,10 +53,14 @@ use crate::clock::Clock;
 pub use error::RecordError;
 pub use existing::{Existing, OpenError};
 use heads::{Beat, Heads};
+use joined::Pending;
 pub use instance::{Instance, Newborn};
+pub use joining::Joining;
 pub use opening::Authority;
 pub use payload::Payload;
 pub use place::Place;
+pub use recovery::{HeadLoss, RecoverError, Recovery, WalLoss};
+use writer::Writer;
 
 /// A place in the ledger that is taken; whether it is durable is to be awaited.
 #[must_use = "an entry that is not durable may still be lost"]
@@ -79,18 +100,40 @@ impl Entered {
 pub struct Recorder {
     ledger: LedgerId,
     runtime: Instance,
-    /// Declared before what it shares, so that its thread has ended when the ledger is let go.
-    beat: Beat,
+    /// Declared before what it shares, so that its thread has ended when the ledger is let go. None once that begins: no
+    /// head may be signed between the last entry and the last head.
+    beat: Option<Beat>,
     shared: Arc<Shared>,
 }
 
 /// What entries and heads are made of.
 struct Shared {
+    ledger: LedgerId,
+    /// The ledger's file, where links are resolved.
+    path: PathBuf,
     state: Mutex<State>,
+    /// Notified when something changes that another process brought about.
+    changed: Condvar,
+    /// Held by whoever hands something over: a joined process has one thing under way.
+    speaking: Mutex<()>,
     heads: Heads,
+    /// Where other processes join, while this one appends.
+    door: Mutex<Option<Server>>,
 }
 
 impl Shared {
+    fn new(ledger: LedgerId, path: PathBuf, state: State, heads: Heads) -> Self {
+        Self {
+            ledger,
+            path,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            speaking: Mutex::new(()),
+            heads,
+            door: Mutex::new(None),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock can only come before the law and the ledger changed together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -102,21 +145,40 @@ struct State {
     clock: Clock,
     head: Link,
     tree: Frontier,
-    appender: Appender<Sqlite>,
+    writer: Writer,
+    /// In a process that joined: what is waited for.
+    pending: Option<Pending>,
 }
 
 impl State {
     /// Admits a signed entry by the law and hands it to the ledger; the state is unchanged if the law forbids it.
     fn take(&mut self, signed: Signed, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+        let Writer::Own(own) = &mut self.writer else {
+            return Err(RecordError::Bug("another process appends to the ledger"));
+        };
         let row = signed.admit(&mut self.law, &self.tree, payloads)?;
         self.head = signed.link;
         self.tree.push(row.record());
-        let durable = self.appender.submit(row);
+        let durable = own.submit(row);
         Ok(Entered {
             seq: signed.seq,
             digest: signed.digest,
             durable,
         })
+    }
+
+    /// What `author` says at `at`, having seen everything up to here; signed, but nowhere yet.
+    fn sign(&self, ledger: LedgerId, author: &Instance, body: Body, at: Millis) -> Signed {
+        let statement = Statement {
+            by: author.seq(),
+            // Somebody unknown to the law introduces itself, or is refused by it, whatever the count.
+            n: self.law.next_n(author.seq()).unwrap_or_default(),
+            at,
+            seen: self.law.head(),
+            body,
+            ext: None,
+        };
+        Signed::new(statement, at, self.head, AadLedger::Of(ledger), author)
     }
 }
 
@@ -144,87 +206,12 @@ impl Recorder {
         self.lock().clock.read().at
     }
 
-    /// Enters what `author` says. `payloads` are those the body refers to, in slot order.
-    ///
-    /// # Errors
-    /// [`RecordError::Unlawful`] when the law forbids the entry: nothing was written and the state is unchanged.
-    /// [`RecordError::Append`] when the ledger takes nothing any more.
-    pub fn enter(&self, author: &Instance, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
-        self.enter_with(author, payloads, |_| body)
-    }
-
-    /// As [`Recorder::enter`], for a body that depends on everything in front of it.
-    fn enter_with(
-        &self,
-        author: &Instance,
-        payloads: Vec<Payload>,
-        body: impl FnOnce(&State) -> Body,
-    ) -> Result<Entered, RecordError> {
-        let mut state = self.lock();
-        let at = self.time(&mut state)?;
-        let body = body(&state);
-        self.append(&mut state, author, body, payloads, at)
-    }
-
-    /// The time of the next entry. A clock that was set back is an entry of its own before it.
-    fn time(&self, state: &mut State) -> Result<Millis, RecordError> {
-        let reading = state.clock.read();
-        if reading.behind_ms > 0 {
-            let stepped = SessionEvent {
-                code: EventCode::ClockStepped,
-                about: None,
-                detail: None,
-            };
-            self.append(state, &self.runtime, stepped.into(), Vec::new(), reading.at)?
-                .in_order();
-        }
-        Ok(reading.at)
-    }
-
-    /// Enters what the runtime instance concludes from the law's state at `at`: nothing can be entered between the look
-    /// at the state and the entry, whoever else is at work.
-    ///
-    /// # Errors
-    /// Those of `conclude`, and those of [`Recorder::enter`].
-    pub fn enter_concluded<T, E: From<RecordError>>(
-        &self,
-        conclude: impl FnOnce(&Law, Millis) -> Result<(Body, Vec<Payload>, T), E>,
-    ) -> Result<(Entered, T), E> {
-        let mut state = self.lock();
-        let at = self.time(&mut state)?;
-        let (body, payloads, rest) = conclude(&state.law, at)?;
-        Ok((self.append(&mut state, &self.runtime, body, payloads, at)?, rest))
-    }
-
     /// Enters what the runtime instance says.
     ///
     /// # Errors
     /// As [`Recorder::enter`].
     pub fn enter_own(&self, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
         self.enter(&self.runtime, body, payloads)
-    }
-
-    fn append(
-        &self,
-        state: &mut State,
-        author: &Instance,
-        body: Body,
-        payloads: Vec<Payload>,
-        at: Millis,
-    ) -> Result<Entered, RecordError> {
-        let seen = state.law.head();
-        // Somebody unknown to the law is refused by it, whatever the count.
-        let n = state.law.next_n(author.seq()).unwrap_or_default();
-        let statement = Statement {
-            by: author.seq(),
-            n,
-            at,
-            seen,
-            body,
-            ext: None,
-        };
-        let signed = Signed::new(statement, at, state.head, AadLedger::Of(self.ledger), author);
-        state.take(signed, payloads)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -239,32 +226,45 @@ struct Signed {
     prev: Link,
     statement: Statement,
     digest: Digest,
+    envelope: Vec<u8>,
     record: Vec<u8>,
     link: Link,
 }
 
 impl Signed {
+    /// Has `author` sign the statement, for the place behind what it has seen.
     fn new(statement: Statement, received: Millis, prev: Link, ledger: AadLedger, author: &Instance) -> Self {
         let encoded = statement.encode();
         let envelope = cose::sign(&encoded, statement.kind().signatures(), ledger, &author.secret);
-        let Seen { size, .. } = statement.seen;
-        let seq = size.next_seq();
+        let seq = statement.seen.size.next_seq();
+        Self::placed(statement, Digest::sha256(&encoded), envelope, seq, received, prev)
+    }
+
+    /// Gives a signed statement this place.
+    fn placed(
+        statement: Statement,
+        digest: Digest,
+        envelope: Vec<u8>,
+        seq: Seq,
+        received: Millis,
+        prev: Link,
+    ) -> Self {
         let record = Record {
             seq,
             received,
             prev,
             statement: envelope,
-        }
-        .encode();
-        let link = chain::link(&record);
+        };
+        let bytes = record.encode();
         Self {
             seq,
             received,
             prev,
-            digest: Digest::sha256(&encoded),
+            digest,
             statement,
-            record,
-            link,
+            envelope: record.statement,
+            link: chain::link(&bytes),
+            record: bytes,
         }
     }
 

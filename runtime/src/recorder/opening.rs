@@ -23,6 +23,7 @@ use countersign_schemas::text::{Did, Name, Origin};
 use countersign_verifier::law::Law;
 use data_encoding::HEXLOWER;
 
+use super::fold::Folds;
 use super::heads::{self, Beat, Heads, Stored};
 use super::place::Place;
 use super::writer::{Own, Writer};
@@ -168,6 +169,7 @@ impl Recorder {
         .map_err(RecordError::Thread)?;
         let (note, store) = (note?, store?);
         let head_file = place.head_file(store.path());
+        let folds = Folds::kept_up_to(Size::ZERO, store.path(), authority.host(), &nonce);
         let path = store.path().to_owned();
         let own = Own::start(store).map_err(RecordError::Thread)?;
         // Written behind the first entry; whoever waits for a later one has waited for it.
@@ -180,7 +182,7 @@ impl Recorder {
             writer: Writer::Own(own),
             pending: None,
         };
-        let heads = Heads::signed_up_to(head.size, origin, checkpoint_keys, head_file);
+        let heads = Heads::signed_up_to(head.size, origin, checkpoint_keys, head_file, folds);
         let shared = Arc::new(Shared::new(ledger, path, state, heads));
         shared.open_door();
         Self::over(shared, runtime, Some(first))
@@ -191,7 +193,7 @@ impl Recorder {
         Ok(Self {
             ledger: shared.ledger,
             runtime,
-            beat: Beat::start(&shared, first)?,
+            beat: Some(Beat::start(&shared, first)?),
             shared,
         })
     }

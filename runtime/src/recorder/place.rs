@@ -34,6 +34,16 @@ impl Place {
         &self.ledger
     }
 
+    /// Both files, as far as they are named: what is beside the ledger is told by its name.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        [Some(&self.ledger), self.head_file.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
     /// The head file of the ledger whose file, where links are resolved, is `resolved`.
     pub(super) fn head_file(&self, resolved: &Path) -> HeadFile {
         match &self.head_file {

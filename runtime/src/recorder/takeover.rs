@@ -1,11 +1,11 @@
 //! A later runtime instance takes a ledger up: it introduces itself, and says what became of what a crash left open
 //! (authority-v1 §5.2.1).
 
+use std::sync::Arc;
+
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{InstanceClaims, InstanceCredential, InstanceRole};
 use countersign_identity::instant::Window;
-use countersign_ledger::appender::Appender;
-use countersign_ledger::cose::AadLedger;
 use countersign_schemas::body::{
     ActionFinished, Body, EventCode, FinishOutcome, InstanceStopped, Introduced, LedgerRecovered, Newcomer, Role,
     RunEndReason, RunEnded, SessionEvent, Spend, StopReason,
@@ -13,13 +13,13 @@ use countersign_schemas::body::{
 use countersign_schemas::digest::LedgerId;
 use countersign_schemas::list::Doc;
 use countersign_schemas::number::{Count, Seq};
-use countersign_schemas::statement::Statement;
 use countersign_schemas::text::{Did, Name};
 use countersign_verifier::law::{Instance as Known, Law};
 
 use super::existing::{Existing, Found};
 use super::heads::Heads;
-use super::{Authority, Entered, Instance, Newborn, RecordError, Recorder, Signed, State};
+use super::writer::{Own, Writer};
+use super::{Authority, Entered, Instance, Newborn, RecordError, Recorder, Shared, State};
 
 impl Existing {
     /// Goes on with the ledger as a new runtime instance, certified by the host for `window`.
@@ -46,6 +46,7 @@ impl Existing {
             folded,
             keys,
             head_file,
+            folds,
             clock,
             ..
         } = found;
@@ -54,14 +55,16 @@ impl Existing {
             .opening()
             .ok_or(RecordError::Bug("a ledger without its first entry"))?;
         let (ledger, origin) = (opening.ledger(), opening.origin().clone());
-        let heads = Heads::signed_up_to(folded.law.head().size, origin, keys, head_file);
+        let heads = Heads::signed_up_to(folded.law.head().size, origin, keys, head_file, folds);
         let mut crashed = crashed(&folded.law);
+        let path = store.path().to_owned();
         let mut state = State {
             head: folded.law.head().link,
             law: folded.law,
             clock,
             tree: folded.tree,
-            appender: Appender::start(store).map_err(RecordError::Thread)?,
+            writer: Writer::Own(Own::start(store).map_err(RecordError::Thread)?),
+            pending: None,
         };
         let host = Certifier {
             authority,
@@ -69,10 +72,10 @@ impl Existing {
             window,
         };
         let (runtime, introduced) = host.introduce(&mut state, crashed.pop())?;
-        let recorder = Recorder::of(ledger, runtime, state, heads, None)?;
+        let recorder = Recorder::over(Arc::new(Shared::new(ledger, path, state, heads)), runtime, None)?;
         let mut last = introduced;
         if let Some(recovered) = recovered {
-            last = recorder.enter_own(recovered.into(), Vec::new())?;
+            last = recorder.enter_recovered(recovered)?;
         }
         last = recorder.end_what_was_left(recorder.runtime())?.unwrap_or(last);
         for crashed in crashed {
@@ -80,6 +83,7 @@ impl Existing {
         }
         last.durable_blocking()?;
         recorder.keep_head()?;
+        recorder.shared.open_door();
         Ok(recorder)
     }
 }
@@ -92,15 +96,25 @@ fn crashed(law: &Law) -> Vec<Seq> {
 }
 
 /// The host, which certifies runtime instances of one ledger.
-struct Certifier<'a> {
-    authority: &'a Authority,
-    ledger: LedgerId,
-    window: Window,
+pub(super) struct Certifier<'a> {
+    pub(super) authority: &'a Authority,
+    pub(super) ledger: LedgerId,
+    pub(super) window: Window,
 }
 
 impl Certifier<'_> {
     /// A new runtime instance introduces itself, in the place of `succeeds` if that one is gone.
     fn introduce(&self, state: &mut State, succeeds: Option<Seq>) -> Result<(Instance, Entered), RecordError> {
+        let (newborn, body) = self.newcomer(succeeds)?;
+        let instance = newborn.introduced_at(state.law.next_seq());
+        let at = state.clock.read().at;
+        let signed = state.sign(self.ledger, &instance, body, at);
+        let entered = state.take(signed, Vec::new())?;
+        Ok((instance, entered))
+    }
+
+    /// A runtime instance with fresh keys, and what it will say of itself.
+    pub(super) fn newcomer(&self, succeeds: Option<Seq>) -> Result<(Newborn, Body), RecordError> {
         let newborn = Newborn::generate()?;
         let body = Introduced {
             did: Newcomer::Did(Did::new(newborn.did().long())?),
@@ -110,20 +124,7 @@ impl Certifier<'_> {
             succeeds,
             parent_grant: None,
         };
-        let seen = state.law.head();
-        let instance = newborn.introduced_at(seen.size.next_seq());
-        let at = state.clock.read().at;
-        let statement = Statement {
-            by: instance.seq(),
-            n: Count::ZERO,
-            at,
-            seen,
-            body: body.into(),
-            ext: None,
-        };
-        let signed = Signed::new(statement, at, state.head, AadLedger::Of(self.ledger), &instance);
-        let entered = state.take(signed, Vec::new())?;
-        Ok((instance, entered))
+        Ok((newborn, body.into()))
     }
 
     fn certify(&self, newborn: &Newborn) -> Result<Vec<u8>, RecordError> {
@@ -159,6 +160,14 @@ impl Recorder {
             last_seq,
         };
         self.enter(&successor, stopped.into(), Vec::new())
+    }
+
+    /// Enters what was lost, right behind the introduction: that the clock lies behind is told after it.
+    fn enter_recovered(&self, recovered: LedgerRecovered) -> Result<Entered, RecordError> {
+        let mut state = self.lock();
+        let at = state.clock.read().at;
+        let signed = state.sign(self.ledger, &self.runtime, recovered.into(), at);
+        state.take(signed, Vec::new())
     }
 
     /// Says what became of what those left whom `successor` took over from; gives the last entry.

@@ -13,7 +13,7 @@ use countersign_schemas::number::Millis;
 use super::agent::{Agent, AgentEnd};
 use super::delegate::enter_stop;
 use super::think::no_spend;
-use super::{Event, RunReport, Session, SessionError, TurnEnd};
+use super::{AtEnd, Event, RunReport, Session, SessionError, TurnEnd};
 use crate::recorder::Payload;
 use crate::tool::Canceller;
 
@@ -67,7 +67,7 @@ impl Session {
         pending().await
     }
 
-    /// Stops the lead and the advisor, ends the run and closes the ledger.
+    /// Stops the lead and the advisor, ends the run and closes the ledger, or leaves it.
     pub(super) async fn finish(self, lead: Agent, end: AgentEnd, ledger: PathBuf) -> Result<RunReport, SessionError> {
         let stop_reason = end.stop_reason();
         let TurnEnd { reason, mut result } = TurnEnd::of(end);
@@ -122,12 +122,17 @@ impl Session {
             outcomes,
             gate,
             advisor,
+            at_end,
             ..
         } = self;
         drop((gate, outcomes));
         enter_stop(&recorder, advisor, reason)?;
         let recorder = Arc::into_inner(recorder).ok_or(SessionError::Bug("the recorder is still in use at the end"))?;
-        Ok(recorder.close().await?)
+        match at_end {
+            AtEnd::Close => recorder.close().await?,
+            AtEnd::Leave => recorder.leave().await?,
+        }
+        Ok(())
     }
 }
 

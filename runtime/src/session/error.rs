@@ -34,6 +34,14 @@ pub enum SessionError {
     /// The policy file holds no policy and would deny everything.
     #[error("the policy holds no rule: it would deny everything")]
     EmptyPolicy,
+    /// The ledger that is gone on with has another policy of layer 1, or none where one was given.
+    #[error(
+        "the policies that may permit are fixed once a ledger holds a run, and those of this ledger are not those of this run"
+    )]
+    PolicyFixed,
+    /// The ledger that is gone on with has another built-in policy.
+    #[error("the ledger was begun by a version with another built-in policy")]
+    OtherBuiltin,
     /// The grant that was given does not cover this run.
     #[error("the grant does not cover this run: {}", too_wide(.0))]
     GrantTooNarrow(Vec<TooWide>),

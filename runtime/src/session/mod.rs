@@ -1,6 +1,7 @@
 //! A run: agents at work in one folder, under one ledger.
 //!
-//! [`run`] opens the ledger, introduces everybody, lets the lead agent work, and closes the ledger whatever the end is.
+//! [`run`] opens the ledger, introduces everybody, lets the lead agent work, and closes or leaves the ledger
+//! whatever the end is.
 //! Every effect goes through the [`gate`](crate::gate); every statement goes through the [`recorder`](crate::recorder).
 
 mod act;
@@ -12,8 +13,10 @@ mod consult;
 mod conversation;
 mod delegate;
 mod ending;
+mod entrance;
 mod error;
 mod event;
+mod ledger;
 mod outcome;
 mod root;
 mod start;
@@ -47,7 +50,7 @@ pub(crate) use error::HOST_CREDENTIAL;
 pub use error::SessionError;
 pub use event::{Event, Observer, Ruled};
 pub(crate) use start::LEAD_NAME;
-pub use start::{ApproverKey, Plan};
+pub use start::{ApproverKey, AtEnd, Plan};
 pub use turns::{Instructor, TurnEnd};
 
 /// The models of a run.
@@ -88,6 +91,7 @@ struct Session {
     redactor: Redactor,
     cancel: Cancel,
     closing: Closing,
+    at_end: AtEnd,
     observer: Arc<dyn Observer>,
     instructor: Option<Arc<dyn Instructor>>,
     advisor: Instance,
@@ -127,13 +131,13 @@ pub struct RunReport {
     pub result: String,
 }
 
-/// Plays a plan to its end and closes the ledger.
+/// Plays a plan to its end and closes the ledger, or leaves it as the plan says.
 ///
 /// # Errors
 /// [`SessionError`] when the run could not begin, or the ledger could not be written any more; no ledger, or an open one,
 /// is left.
 pub async fn run(plan: Plan) -> Result<RunReport, SessionError> {
-    let ledger = plan.ledger.clone();
+    let ledger = plan.ledger.ledger().to_owned();
     let (session, mut lead) = Session::start(plan).await?;
     session.tell(Event::RunStarted {
         ledger: session.recorder.ledger().to_string(),

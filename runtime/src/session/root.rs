@@ -9,7 +9,7 @@ use countersign_identity::did::{PeerDid, ShortDid};
 use countersign_identity::grant::{AbsolutePath, Budget, Grant, HostScope, Lineage, PolicyTerms, Purpose};
 use countersign_identity::instant::{self, Window};
 use countersign_schemas::body::{Effects, PolicyLayer};
-use countersign_schemas::digest::LedgerId;
+use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::number::{Count, Millis};
 use countersign_schemas::text::Name;
 
@@ -52,6 +52,11 @@ impl GivenGrant {
         }
         check_window("the grant", credential.window(), now)?;
         Ok(Self { credential, bytes })
+    }
+
+    /// The policy that it demands in `layer`, if it does.
+    pub(super) fn pinned(&self, layer: PolicyLayer) -> Option<Digest> {
+        self.grant().policy.floor.get(&layer).copied()
     }
 
     fn grant(&self) -> &Grant {

@@ -4,43 +4,36 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_identity::credential::{ApproverCredential, InstanceClaims, InstanceCredential, InstanceRole};
+use countersign_identity::credential::ApproverCredential;
 use countersign_identity::did::{PeerDid, ShortDid};
-use countersign_identity::grant::{Grant, HostScope, Lineage};
-use countersign_identity::instant::Window;
-use countersign_identity::keys::{HybridSecret, Seed32};
-use countersign_schemas::body::{
-    ClockState, Granted, Introduced, Newcomer, PolicyAdopted, PolicyLayer, Role, RunMode, RunStarted,
-};
-use countersign_schemas::digest::{Digest, LedgerId};
-use countersign_schemas::list::{Bytes, Doc};
-use countersign_schemas::number::{Millis, Seq};
-use countersign_schemas::text::{Did, Name};
-use countersign_verifier::policy;
+use countersign_identity::grant::{HostScope, Lineage};
+use countersign_identity::keys::HybridSecret;
+use countersign_schemas::body::{Predecessor, RunMode};
+use countersign_schemas::digest::LedgerId;
+use countersign_schemas::number::Millis;
+use countersign_schemas::text::Name;
 use tokio::sync::Mutex;
 
 use super::agent::{Advice, Agent, offered};
 use super::background::Background;
-use super::consult::ADVISOR_NAME;
 use super::conversation::Conversation;
 use super::delegate::{facts, may_consult};
 use super::ending::Closing;
+use super::entrance::Entrance;
+use super::ledger::{self, Begun, Policies};
 use super::outcome::Outcomes;
-use super::root::{GivenGrant, check_window, layer_of_policy_file, root_grant, run_window};
-use super::{HOST_CREDENTIAL, Instructor, Models, Observer, Session, SessionError, build};
+use super::root::{GivenGrant, check_window, root_grant};
+use super::{HOST_CREDENTIAL, Instructor, Models, Observer, Session, SessionError};
 use crate::clock::Clock;
-use crate::gate::{Approver, Enrolled, Gate, Manner, Surroundings};
+use crate::gate::{Approver, Gate, Manner, Surroundings};
 use crate::model::prices::PriceTable;
 use crate::prompt::{History, Prompt};
-use crate::recorder::{Authority, Newborn, Payload, RecordError, Recorder};
+use crate::recorder::{Authority, Place};
 use crate::redact::Redactor;
-use crate::side_by_side::side_by_side;
-use crate::tool::{BUILTIN, Cancel, Jobs, Person, ReadLog, Shell, Toolbox};
+use crate::tool::{Cancel, Jobs, Person, ReadLog, Shell, Toolbox};
 
 /// What the lead agent is called in ledgers and scripts.
 pub(crate) const LEAD_NAME: &str = "lead";
-/// The Cedar language version of every policy.
-const POLICY_LANGUAGE: &str = "cedar-4";
 
 /// A person's key that answers asks.
 pub struct ApproverKey {
@@ -54,14 +47,27 @@ pub struct ApproverKey {
     pub manner: Manner,
 }
 
+/// What a run does with its ledger when it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtEnd {
+    /// Closes it: nothing can follow.
+    Close,
+    /// Leaves it open for the next run.
+    Leave,
+}
+
 /// Everything a run needs to know before it begins.
 pub struct Plan {
     /// What the lead is to do.
     pub task: String,
     /// The folder to work in.
     pub dir: PathBuf,
-    /// Where the ledger is to be made.
-    pub ledger: PathBuf,
+    /// The ledger: where it is to be made, or one that is there and open, to be gone on with.
+    pub ledger: Place,
+    /// What becomes of the ledger at the end of the run.
+    pub at_end: AtEnd,
+    /// The ledger that a new one follows.
+    pub after: Option<Predecessor>,
     /// Further files of this run that no agent may touch: keys, policies.
     pub own: Vec<PathBuf>,
     /// What the agents and their advisor think with.
@@ -99,7 +105,7 @@ impl Session {
     pub(super) async fn start(plan: Plan) -> Result<(Self, Agent), SessionError> {
         let now = Clock::default().read().at;
         let shell = Shell::find(std::env::vars_os()).map_err(SessionError::Shell)?;
-        let own = [vec![plan.ledger.clone()], plan.own].concat();
+        let own = [plan.ledger.files(), plan.own].concat();
         let surroundings = Surroundings::new(&plan.dir, &own)?;
         let principal = plan.authority.principal().clone();
         let host = plan.authority.host_did().short_did().clone();
@@ -107,27 +113,21 @@ impl Session {
             .grant
             .map(|bytes| GivenGrant::open(bytes, &principal, &host, now))
             .transpose()?;
-        let layer = layer_of_policy_file(given.as_ref());
-        if let Some(text) = &plan.policy {
-            check_policy(layer, text)?;
-        }
-        let outer = given
-            .as_ref()
-            .map_or(plan.authority.window(), |given| given.credential.window());
+        let policies = Policies::of(given.as_ref(), plan.policy.as_deref())?;
         check_window(HOST_CREDENTIAL, plan.authority.window(), now)?;
-        let window = run_window(now, within(plan.authority.window(), outer)?)?;
         let workspace = surroundings.workspace().to_owned();
         if let Some(key) = &plan.approver {
             check_approver(&key.credential, &principal, now)?;
         }
         check_covers(given.as_ref(), &workspace, &plan.hosts, principal.short_did())?;
 
-        let recorder = Arc::new(Recorder::create(
-            plan.ledger.as_path(),
-            &plan.authority,
+        let outer = given.as_ref().map(|given| given.credential.window());
+        let Begun {
+            recorder,
             window,
-            build::digest(),
-        )?);
+            to_adopt,
+        } = ledger::begin(&plan.ledger, plan.after, &plan.authority, outer, &policies)?;
+        let recorder = Arc::new(recorder);
         let entrance = Entrance {
             recorder: &recorder,
             authority: &plan.authority,
@@ -135,8 +135,7 @@ impl Session {
             prices: plan.prices.digest(),
             window,
         };
-        entrance.adopt(PolicyLayer::Builtin, policy::BUILTIN_LAYER0)?;
-        if let Some(text) = &plan.policy {
+        for (layer, text) in to_adopt {
             entrance.adopt(layer, text)?;
         }
         let approver = plan.approver.map(|key| entrance.introduce_approver(key)).transpose()?;
@@ -182,6 +181,7 @@ impl Session {
             redactor: plan.redactor,
             cancel,
             closing: Closing::of(window, canceller),
+            at_end: plan.at_end,
             observer: plan.observer,
             instructor: plan.instructor,
             advisor,
@@ -212,16 +212,6 @@ impl Session {
     }
 }
 
-/// A policy must be usable before anything begins: one that would only deny is a mistake to be told at once.
-fn check_policy(layer: PolicyLayer, text: &str) -> Result<(), SessionError> {
-    let loaded = policy::LoadedLayer::load(layer, text, policy::SCHEMA, "[]")?;
-    if loaded.is_empty() {
-        Err(SessionError::EmptyPolicy)
-    } else {
-        Ok(())
-    }
-}
-
 /// A grant that does not cover the folder must be told before a ledger exists; any ledger's id serves to find out.
 fn check_covers(
     given: Option<&GivenGrant>,
@@ -241,13 +231,6 @@ fn history_of(workspace: &Path) -> History {
     }
 }
 
-fn within(first: Window, second: Window) -> Result<Window, SessionError> {
-    Ok(Window::new(
-        first.from().max(second.from()),
-        first.until().min(second.until()),
-    )?)
-}
-
 /// An approver who may not answer any more has to be known before anything is asked: an approval that the law refuses
 /// would end the run.
 fn check_approver(credential: &[u8], principal: &PeerDid, now: Millis) -> Result<(), SessionError> {
@@ -255,180 +238,11 @@ fn check_approver(credential: &[u8], principal: &PeerDid, now: Millis) -> Result
     check_window("the approver's credential", window, now)
 }
 
-/// What the runtime instance needs to introduce others.
-struct Entrance<'a> {
-    recorder: &'a Recorder,
-    authority: &'a Authority,
-    models: &'a Models,
-    prices: Digest,
-    window: Window,
-}
-
-/// Somebody with keys and a credential of the host for them, whom the ledger does not know yet.
-struct Candidate {
-    newborn: Newborn,
-    role: Role,
-    credential: Vec<u8>,
-}
-
-impl Entrance<'_> {
-    fn adopt(&self, layer: PolicyLayer, policies: &str) -> Result<Seq, SessionError> {
-        let payloads = vec![
-            Payload::evidence(policies)?,
-            Payload::evidence(policy::SCHEMA)?,
-            Payload::evidence("[]")?,
-        ];
-        let body = PolicyAdopted {
-            layer,
-            policies: payloads[0].reference(),
-            schema: payloads[1].reference(),
-            entities: payloads[2].reference(),
-            language: Name::new(POLICY_LANGUAGE)?,
-            order: None,
-        };
-        Ok(self.recorder.enter_own(body.into(), payloads)?.in_order())
-    }
-
-    fn introduce_approver(&self, key: ApproverKey) -> Result<Enrolled, SessionError> {
-        let ApproverKey {
-            secret,
-            did,
-            credential,
-            manner,
-        } = key;
-        let introduction = self.enter_introduction(&did, Role::Approver, credential, None)?;
-        Ok(Enrolled {
-            introduction,
-            secret,
-            did,
-            manner,
-        })
-    }
-
-    /// Advisor and lead. Keys and credentials take longest of what a run begins with, and neither needs the other.
-    fn candidates(&self, lead: &Grant) -> Result<(Candidate, Candidate), SessionError> {
-        let (advisor, lead) = side_by_side(
-            || self.candidate(ADVISOR_NAME, InstanceRole::Advisor),
-            || self.candidate(LEAD_NAME, InstanceRole::Agent(Box::new(lead.clone()))),
-        )
-        .map_err(RecordError::Thread)?;
-        Ok((advisor?, lead?))
-    }
-
-    fn candidate(&self, name: &str, claimed: InstanceRole) -> Result<Candidate, SessionError> {
-        let newborn = Newborn::generate()?;
-        let (role, model) = match claimed {
-            InstanceRole::Advisor => (Role::Advisor, &self.models.advisor),
-            _ => (Role::Agent, &self.models.agents),
-        };
-        let claims = InstanceClaims {
-            window: self.window,
-            instance: newborn.did().short_did().clone(),
-            role: claimed,
-            name: Name::new(name)?,
-            operator: self.authority.principal().short_did().clone(),
-            runtime: build::runtime()?,
-            model: Some(model.name().clone()),
-            ledger: countersign_identity::binding::LedgerBinding::Id(self.recorder.ledger()),
-        };
-        let credential = InstanceCredential::issue(&claims, self.authority.host(), self.authority.host_did())?;
-        Ok(Candidate {
-            newborn,
-            role,
-            credential,
-        })
-    }
-
-    /// Introduces an instance; gives it with the digest of its credential.
-    fn introduce(
-        &self,
-        candidate: Candidate,
-        parent_grant: Option<Seq>,
-    ) -> Result<(crate::recorder::Instance, Digest), SessionError> {
-        let Candidate {
-            newborn,
-            role,
-            credential,
-        } = candidate;
-        let digest = Digest::sha256(&credential);
-        let seq = self.enter_introduction(newborn.did(), role, credential, parent_grant)?;
-        Ok((newborn.introduced_at(seq), digest))
-    }
-
-    fn enter_introduction(
-        &self,
-        did: &PeerDid,
-        role: Role,
-        credential: Vec<u8>,
-        parent_grant: Option<Seq>,
-    ) -> Result<Seq, SessionError> {
-        let body = Introduced {
-            did: Newcomer::Did(Did::new(did.long())?),
-            role,
-            credential: Doc::new(credential)?,
-            run: None,
-            succeeds: None,
-            parent_grant,
-        };
-        Ok(self.recorder.enter_own(body.into(), Vec::new())?.in_order())
-    }
-
-    fn issue(&self, given: &GivenGrant) -> Result<Seq, SessionError> {
-        let body = Granted {
-            holder: Seq::ZERO,
-            credential: Doc::new(given.bytes.clone())?,
-            parent_grant: Seq::ZERO,
-            spent_in: None,
-        };
-        Ok(self.recorder.enter_own(body.into(), Vec::new())?.in_order())
-    }
-
-    async fn start_run(&self, task: &str, lead: Seq, mode: RunMode, config: Digest) -> Result<Seq, SessionError> {
-        let task = Payload::content(task.as_bytes())?;
-        let mut run_id = [0; 16];
-        run_id.copy_from_slice(&Seed32::generate()?.expose()[..16]);
-        let body = RunStarted {
-            run_id: Bytes::new(run_id),
-            task: task.reference(),
-            asked_by: Some(Did::new(self.authority.principal().short())?),
-            root_grant: lead,
-            mode,
-            config,
-            clock: ClockState::Unknown,
-        };
-        Ok(self.recorder.enter_own(body.into(), vec![task])?.durable().await?)
-    }
-
-    /// Digest of what two runs would have to share to be called alike: model, prompts, tools, policy.
-    fn config(&self, prompt: &str, policy: Option<&str>) -> Digest {
-        let toolset = crate::tool::toolset_digest(BUILTIN);
-        let policy = policy.map_or_else(String::new, |text| Digest::sha256(text.as_bytes()).to_string());
-        let prompt = Digest::sha256(prompt.as_bytes());
-        let Models { agents, .. } = self.models;
-        let text = format!(
-            "countersign/1 configuration\nmodel {}/{}\nadvisor {}\nprompt {prompt}\ntools {toolset}\n\
-             prices {}\npolicy {policy}\n",
-            agents.provider(),
-            agents.name(),
-            advisor(self.models),
-            self.prices,
-        );
-        Digest::sha256(text.as_bytes())
-    }
-}
-
-/// The advisor as the configuration names it: a model of its own, or one that the provider consults.
-fn advisor(models: &Models) -> String {
-    match &models.provider_advisor {
-        Some(name) => format!("provider:{name}"),
-        None => format!("{}/{}", models.advisor.provider(), models.advisor.name()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use countersign_identity::credential::ApproverClaims;
+    use countersign_identity::instant::Window;
 
     #[test]
     fn an_approver_is_asked_only_while_the_credential_holds() -> Result<(), Box<dyn std::error::Error>> {

@@ -20,13 +20,13 @@ use countersign_schemas::text::Name;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::{Event, Instructor, Models, Observer, Plan, RunReport, TurnEnd, run};
+use super::{AtEnd, Event, Instructor, Models, Observer, Plan, RunReport, TurnEnd, run};
 use crate::model::prices::PriceTable;
 use crate::model::{
     AdviceContent, AdviceStatement, CallId, End, EventSink, MalformedCall, Message, Model, ModelAnswer, ModelError,
     ModelRequest, Part, ProviderAdvice, ToolCall, no_tokens,
 };
-use crate::recorder::Authority;
+use crate::recorder::{Authority, Place};
 use crate::redact::Redactor;
 use crate::tool::{BoxFuture, Canceller, Nobody, cancellation};
 
@@ -154,9 +154,11 @@ async fn play_within(
     });
     let ledger = folder.path().join("ledger.db");
     let report = run(Plan {
+        after: None,
         task: "work".to_owned(),
         dir,
-        ledger: ledger.clone(),
+        ledger: Place::new(ledger.clone()),
+        at_end: AtEnd::Close,
         own: Vec::new(),
         models: Models::same(model.clone()),
         prices: PriceTable::builtin().clone(),
