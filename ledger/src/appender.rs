@@ -10,11 +10,10 @@ mod queue;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-pub use durable::Durable;
+pub use durable::{Durable, Promise, promise};
 
 use crate::store::{Row, Store, StoreError};
 use countersign_schemas::number::{Seq, Size};
-use durable::{Promise, promise};
 use queue::{Job, Queue};
 
 /// Rows that may wait. A caller beyond that is held back until there is room.

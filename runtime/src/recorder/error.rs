@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use countersign_identity::keys::RandomnessError;
 use countersign_ledger::appender::AppendError;
+use countersign_ledger::handover::HandoverError;
 use countersign_ledger::head_file::HeadFileError;
 use countersign_ledger::store::{RowError, StoreError};
 use countersign_schemas::kind::Kind;
@@ -42,6 +43,20 @@ pub enum RecordError {
     /// The ledger's file could not be made or closed.
     #[error("the ledger's file failed")]
     Store(#[from] StoreError),
+    /// The process that writes the ledger, and that this one had joined, is gone; what was not acknowledged may be lost.
+    #[error("the process that writes the ledger is gone")]
+    Handover,
+    /// The process that has the ledger was not joined.
+    #[error("the ledger is in use, and the process that has it was not joined")]
+    Join(#[source] HandoverError),
+    /// Others cannot be told that this process takes part.
+    #[error("{}: no lock that shows who takes part", path.display())]
+    Alive {
+        /// Path of the ledger.
+        path: PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// A record or payload is too large.
     #[error("an entry is too large for the ledger")]
     Row(#[from] RowError),

@@ -53,4 +53,18 @@ impl Payload {
     pub(super) fn into_stored(self) -> (Salt, Vec<u8>) {
         (self.salt, self.bytes)
     }
+
+    pub(super) fn to_stored(&self) -> (Salt, Vec<u8>) {
+        (self.salt, self.bytes.clone())
+    }
+
+    /// What somebody else stored, if it is what `reference` commits to.
+    pub(super) fn of_stored(reference: &PayloadRef, salt: Salt, bytes: Vec<u8>) -> Option<Self> {
+        let is_it = reference.matches(&salt, &bytes);
+        is_it.then(|| Self {
+            reference: reference.clone(),
+            salt,
+            bytes,
+        })
+    }
 }

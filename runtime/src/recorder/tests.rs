@@ -8,7 +8,7 @@ use countersign_identity::credential::{HostClaims, HostCredential, MayIssue};
 use countersign_identity::trust::Anchor;
 use countersign_ledger::layout::PAYLOAD_BYTES_MAX;
 use countersign_ledger::reader::LedgerReader;
-use countersign_schemas::body::SessionEvent;
+use countersign_schemas::body::{EventCode, SessionEvent};
 use countersign_schemas::text::Name;
 use countersign_verifier::audit::{AuditOptions, Verdict, audit};
 
@@ -19,7 +19,7 @@ use countersign_identity::keys::HybridSecret;
 
 type Checked<T = ()> = Result<T, Box<dyn Error>>;
 
-fn authority() -> Checked<(Authority, Window)> {
+pub(super) fn authority() -> Checked<(Authority, Window)> {
     let (principal, host) = (HybridSecret::generate()?, HybridSecret::generate()?);
     let principal_did = PeerDid::from_keys(principal.public());
     let now = Clock::default().read().at.get() / 1000 * 1000;
@@ -37,11 +37,14 @@ fn authority() -> Checked<(Authority, Window)> {
 fn recorder(path: &Path) -> Checked<(Recorder, AuditOptions)> {
     let (authority, window) = authority()?;
     let recorder = Recorder::create(path, &authority, window, Digest::sha256(b"build"))?;
-    let anchored = AuditOptions {
+    Ok((recorder, anchored_by(&authority)))
+}
+
+pub(super) fn anchored_by(authority: &Authority) -> AuditOptions {
+    AuditOptions {
         anchors: vec![Anchor::Long(authority.principal().clone())],
         ..AuditOptions::default()
-    };
-    Ok((recorder, anchored))
+    }
 }
 
 fn block_on<T>(test: impl Future<Output = Checked<T>>) -> Checked<T> {

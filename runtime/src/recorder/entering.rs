@@ -1,0 +1,193 @@
+//! Entering: stamped, signed and judged against one state, by this process or by the one it joined.
+
+use std::sync::MutexGuard;
+
+use countersign_schemas::body::{Body, EventCode, SessionEvent};
+use countersign_schemas::kind::Kind;
+use countersign_schemas::number::Millis;
+use countersign_verifier::law::Law;
+
+use super::joined::Turn;
+use super::writer::Writer;
+use super::{Entered, Instance, Payload, RecordError, Recorder, Shared, State};
+
+impl Recorder {
+    /// Enters what `author` says. `payloads` are those the body refers to, in slot order.
+    ///
+    /// # Errors
+    /// [`RecordError::Unlawful`] when the law forbids the entry: nothing was written and the state is unchanged.
+    /// [`RecordError::Append`] and [`RecordError::Handover`] when the ledger takes nothing any more.
+    pub fn enter(&self, author: &Instance, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+        if sees_everything(body.kind()) {
+            return self.enter_with(author, payloads, |_| body);
+        }
+        loop {
+            let speaking = match self.shared.access()? {
+                Access::Own(mut state) => {
+                    let at = self.time(&mut state)?;
+                    let signed = state.sign(self.ledger, author, body, at);
+                    return state.take(signed, payloads);
+                }
+                Access::Joined(speaking) => speaking,
+            };
+            self.tell_stepped_clock(&speaking)?;
+            if let Some(entered) = self.shared.hand_over(&speaking, author, &body, &payloads)? {
+                return Ok(entered);
+            }
+        }
+    }
+
+    /// As [`Recorder::enter`], for a body that depends on everything in front of it.
+    pub(super) fn enter_with(
+        &self,
+        author: &Instance,
+        payloads: Vec<Payload>,
+        body: impl FnOnce(&mut State) -> Body,
+    ) -> Result<Entered, RecordError> {
+        let mut alone = self.alone()?;
+        let body = body(&mut alone.state);
+        alone.enter(author, body, payloads)
+    }
+
+    /// Enters what the runtime instance concludes from the law's state at `at`: nothing can be entered between the look
+    /// at the state and the entry, whoever else is at work.
+    ///
+    /// # Errors
+    /// Those of `conclude`, and those of [`Recorder::enter`].
+    pub fn enter_concluded<T, E: From<RecordError>>(
+        &self,
+        conclude: impl FnOnce(&Law, Millis) -> Result<(Body, Vec<Payload>, T), E>,
+    ) -> Result<(Entered, T), E> {
+        let alone = self.alone()?;
+        let (body, payloads, rest) = conclude(&alone.state.law, alone.at)?;
+        Ok((alone.enter(&self.runtime, body, payloads)?, rest))
+    }
+
+    /// Waits until nobody else can enter anything.
+    fn alone(&self) -> Result<Alone<'_>, RecordError> {
+        loop {
+            let speaking = match self.shared.access()? {
+                Access::Own(mut state) => {
+                    let at = self.time(&mut state)?;
+                    return Ok(Alone {
+                        shared: &self.shared,
+                        state,
+                        at,
+                        turn: None,
+                    });
+                }
+                Access::Joined(speaking) => speaking,
+            };
+            self.tell_stepped_clock(&speaking)?;
+            if let Some(alone) = self.shared.ask_turn(speaking)? {
+                return Ok(alone);
+            }
+        }
+    }
+
+    /// The time of the next entry. A clock that was set back is an entry of its own before it.
+    fn time(&self, state: &mut State) -> Result<Millis, RecordError> {
+        let reading = state.clock.read();
+        if reading.behind_ms > 0 {
+            let signed = state.sign(self.ledger, &self.runtime, clock_stepped(), reading.at);
+            state.take(signed, Vec::new())?.in_order();
+        }
+        Ok(reading.at)
+    }
+
+    /// As [`Recorder::time`], in a process that joined.
+    fn tell_stepped_clock(&self, speaking: &MutexGuard<'_, ()>) -> Result<(), RecordError> {
+        let behind_ms = self.lock().clock.read().behind_ms;
+        if behind_ms > 0 {
+            // If the appender leaves just now, the next round tells it to its successor.
+            let entered = self.shared.hand_over(speaking, &self.runtime, &clock_stepped(), &[])?;
+            entered.map(Entered::in_order);
+        }
+        Ok(())
+    }
+}
+
+/// What says that something ends must have seen everything (statement-v1 §4.1).
+const fn sees_everything(kind: Kind) -> bool {
+    matches!(kind, Kind::InstanceStopped | Kind::LedgerClosed)
+}
+
+fn clock_stepped() -> Body {
+    SessionEvent {
+        code: EventCode::ClockStepped,
+        about: None,
+        detail: None,
+    }
+    .into()
+}
+
+/// The way in, as it is just now.
+pub(super) enum Access<'s> {
+    /// This process appends; nobody else can as long as this is held.
+    Own(MutexGuard<'s, State>),
+    /// Another process appends; this is the only thing that is handed over to it as long as this is held.
+    Joined(MutexGuard<'s, ()>),
+}
+
+/// Nobody else can enter anything as long as this is held.
+pub(super) struct Alone<'s> {
+    pub(super) shared: &'s Shared,
+    /// The state behind the last entry.
+    pub(super) state: MutexGuard<'s, State>,
+    /// The time of what is entered now.
+    pub(super) at: Millis,
+    /// In a process that joined: what it was given for this.
+    pub(super) turn: Option<Turn<'s>>,
+}
+
+impl Alone<'_> {
+    /// Enters what `author` says, and lets the others in again.
+    pub(super) fn enter(
+        mut self,
+        author: &Instance,
+        body: Body,
+        payloads: Vec<Payload>,
+    ) -> Result<Entered, RecordError> {
+        let signed = self.state.sign(self.shared.ledger, author, body, self.at);
+        match self.turn {
+            None => self.state.take(signed, payloads),
+            Some(turn) => turn.use_up(self.shared, self.state, signed, &payloads),
+        }
+    }
+}
+
+impl Shared {
+    /// Waits until there is a way in. While the ledger is handed on there is none.
+    pub(super) fn access(&self) -> Result<Access<'_>, RecordError> {
+        loop {
+            let state = self.settled();
+            match state.writer {
+                Writer::Own(_) => return Ok(Access::Own(state)),
+                Writer::Gone | Writer::Nobody(_) => return Err(RecordError::Handover),
+                Writer::Joined(_) => {}
+            }
+            drop(state);
+            // In this order: who waits for an answer holds this and waits for the state.
+            let speaking = self.speaking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if matches!(self.settled().writer, Writer::Joined(_)) {
+                return Ok(Access::Joined(speaking));
+            }
+        }
+    }
+
+    /// The state, once it is known who writes. Whoever hands the ledger on does so in bounded time, or declares it gone.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while matches!(state.writer, Writer::Nobody(_)) {
+            state = self.wait(state);
+        }
+        state
+    }
+
+    /// Waits until something changes that another process brought about.
+    pub(super) fn wait<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
