@@ -3,18 +3,15 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use countersign_ledger::layout::Slot;
-use countersign_ledger::store::{Row, Sqlite, Store};
-use countersign_schemas::number::{Seq, Size};
-use countersign_schemas::payload::Salt;
 use countersign_verifier::cli::run;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Told;
 use crate::support::cast::Who;
+use crate::support::file::store;
 use crate::support::story::tell;
 use crate::support::writer::Twist;
 
@@ -43,34 +40,6 @@ fn verify<S: Into<OsString> + Clone>(arguments: &[S]) -> Said {
         out: text(out),
         err: text(err),
     }
-}
-
-/// Writes a ledger file as the runtime does.
-fn store(told: &Told, path: &Path) -> Outcome {
-    let rows: Vec<Row> = told.entries.iter().map(row).collect::<Result<_, _>>()?;
-    let mut ledger = Sqlite::create(path, &rows)?;
-    for checkpoint in &told.checkpoints {
-        ledger.put_checkpoint(Size::new(u64::try_from(checkpoint.size)?)?, &checkpoint.note)?;
-    }
-    ledger.close()?;
-    Ok(())
-}
-
-fn row(entry: &countersign_ledger::reader::StoredEntry) -> Result<Row, Box<dyn Error>> {
-    let mut payloads = Vec::new();
-    for payload in &entry.payloads {
-        let salt: [u8; 32] = payload.salt.as_slice().try_into()?;
-        payloads.push((
-            Slot::new(payload.slot).ok_or("slot")?,
-            Salt(salt),
-            payload.content.clone(),
-        ));
-    }
-    Ok(Row::new(
-        Seq::new(u64::try_from(entry.seq)?)?,
-        entry.record.clone(),
-        payloads,
-    )?)
 }
 
 struct Files {

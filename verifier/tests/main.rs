@@ -4,6 +4,8 @@
 mod command_line;
 mod completeness;
 mod honest;
+mod replay;
+mod restored;
 mod rules_chain;
 mod rules_decision;
 mod rules_execution;

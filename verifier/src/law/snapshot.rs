@@ -8,7 +8,7 @@ use countersign_schemas::cbor::{DecodeError, Decoder, Encoder, Problem};
 use countersign_schemas::digest::Digest;
 
 use super::Law;
-use super::snapshot_values::{Kept, malformed};
+use super::snapshot_values::Kept;
 use crate::policy::{BUILTIN_LAYER0, SCHEMA};
 
 /// To be raised with every change of the state, of its encoding, or of what a rule makes of it.
@@ -47,8 +47,5 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Law, Frontier), DecodeError> {
     let tree = Frontier::restore(&mut from)?;
     let law = Law::restore(&mut from)?;
     from.finish()?;
-    if tree.size() != law.head().size {
-        return malformed(&from, "pair of law and tree");
-    }
     Ok((law, tree))
 }

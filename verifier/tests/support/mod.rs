@@ -2,6 +2,7 @@
 
 pub(crate) mod cast;
 pub(crate) mod credentials;
+pub(crate) mod file;
 pub(crate) mod story;
 pub(crate) mod writer;
 
