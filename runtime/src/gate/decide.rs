@@ -204,6 +204,7 @@ impl Gate {
 
     async fn enter_decision(&self, request: Seq, sight: Sight) -> Result<Decided, GateError> {
         let real_path = sight.observed.real_path.clone();
+        self.recorder.foresee(request, &sight.observed)?;
         let (entered, conclusion) = self
             .recorder
             .enter_concluded(|law, at| self.conclude(law, at, request, sight))?;
@@ -216,8 +217,8 @@ impl Gate {
         })
     }
 
-    /// The decision that law and sight give. Judged and entered under one lock: another agent's call in between would
-    /// change what is left of a budget.
+    /// The decision that law and sight give, from what was foreseen as far as that still holds. Judged and entered under
+    /// one lock: another agent's call in between would change what is left of a budget.
     fn conclude(
         &self,
         law: &Law,

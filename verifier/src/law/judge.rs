@@ -1,5 +1,7 @@
 //! The parts of a decision that anybody can recompute (authority-v1 §7, §8.4).
 
+use std::sync::Arc;
+
 use countersign_schemas::body::{Check, Outcome, Part, PartOutcome};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::list::List;
@@ -9,10 +11,11 @@ use thiserror::Error;
 
 use super::Law;
 use super::action::Request;
+use super::foreseen::PolicyQuestion;
 use super::instance::Instance;
 use super::run::RunTerms;
 use crate::code::Code;
-use crate::policy::{self, PartResult, PolicyParts};
+use crate::policy::{self, LoadedLayer, PartResult, PolicyParts};
 use crate::projection::{self, CedarRequest, Observed, PROJECTION_DIGEST, Principal, ProjectionInput, Resource};
 
 /// The recomputable parts of the decision on one request.
@@ -77,13 +80,7 @@ impl Law {
     /// # Errors
     /// [`JudgeError`]; a runtime that has just entered the request meets none of them.
     pub fn judge(&self, request: Seq, observed: Observed) -> Result<Judgement, JudgeError> {
-        let undecided = self
-            .actions
-            .requests
-            .get(&request)
-            .filter(|request| request.decision.is_none());
-        let open = undecided.ok_or(JudgeError::NotOpen(request))?;
-        let requester = self.instances.get(&open.author).ok_or(JudgeError::NoGrant(request))?;
+        let (open, requester) = self.open_request(request)?;
         let projected = self.project(request, open, requester, &observed)?;
         let mut parts = vec![
             self.grant_part(request, open, projected.as_ref(), &observed)?,
@@ -107,6 +104,34 @@ impl Law {
             policies: self.policies_in_force(),
             projection: projection_digest(),
         })
+    }
+
+    /// What the layers in force are asked about an undecided request; `None` where its arguments are not those of the
+    /// tool. To be answered while others use the state, and handed back with [`Law::foresee`].
+    ///
+    /// # Errors
+    /// As [`Law::judge`].
+    pub fn policy_question(&self, request: Seq, observed: &Observed) -> Result<Option<PolicyQuestion>, JudgeError> {
+        let (open, requester) = self.open_request(request)?;
+        let projected = self.project(request, open, requester, observed)?;
+        let layers = self.loaded_layers()?.into_iter().cloned().collect();
+        Ok(projected.map(|request| PolicyQuestion::new(request, layers, self.owner())))
+    }
+
+    fn open_request(&self, request: Seq) -> Result<(&Request, &Instance), JudgeError> {
+        let undecided = self
+            .actions
+            .requests
+            .get(&request)
+            .filter(|request| request.decision.is_none());
+        let open = undecided.ok_or(JudgeError::NotOpen(request))?;
+        let requester = self.instances.get(&open.author).ok_or(JudgeError::NoGrant(request))?;
+        Ok((open, requester))
+    }
+
+    /// Short DID of the principal, who owns every agent.
+    fn owner(&self) -> &str {
+        self.opening.as_ref().map_or("", |opening| opening.principal.short())
     }
 
     fn project(
@@ -217,13 +242,22 @@ impl Law {
         Ok(allow_unless(Check::Budget, broken))
     }
 
-    fn policy_parts(&self, projected: &CedarRequest) -> Result<PolicyParts, JudgeError> {
+    /// The layers in force, by layer.
+    fn loaded_layers(&self) -> Result<Vec<&Arc<LoadedLayer>>, JudgeError> {
         let mut layers = Vec::new();
         for adopted in self.policies.in_force() {
-            layers.push(adopted.loaded.as_deref().ok_or(JudgeError::PolicyAbsent(adopted.seq))?);
+            layers.push(adopted.loaded.as_ref().ok_or(JudgeError::PolicyAbsent(adopted.seq))?);
         }
-        let owner = self.opening.as_ref().map_or("", |opening| opening.principal.short());
-        Ok(policy::evaluate(&layers, projected, owner))
+        Ok(layers)
+    }
+
+    fn policy_parts(&self, projected: &CedarRequest) -> Result<PolicyParts, JudgeError> {
+        let layers = self.loaded_layers()?;
+        if let Some(parts) = self.foreseen.parts_for(projected, &layers, self.owner()) {
+            return Ok(parts.clone());
+        }
+        let layers: Vec<&LoadedLayer> = layers.into_iter().map(|layer| &**layer).collect();
+        Ok(policy::evaluate(&layers, projected, self.owner()))
     }
 }
 

@@ -17,6 +17,7 @@ mod damage;
 mod decision;
 mod entry;
 mod findings;
+mod foreseen;
 mod genesis;
 mod grant_chain;
 mod instance;
@@ -36,6 +37,7 @@ mod succession;
 
 pub use chain::SEEN_LAG_MAX;
 pub use entry::Entry;
+pub use foreseen::{Evaluated, PolicyQuestion};
 pub use genesis::Opening;
 pub use grant_chain::GrantState;
 pub use instance::{Instance, Stop};
@@ -60,6 +62,7 @@ use action::Actions;
 use advice::{Advice, Question};
 use chain::{Chain, Prev};
 use findings::Findings;
+use foreseen::Foreseen;
 use grant_chain::Grants;
 use introduction::Known;
 use model::OpenCall;
@@ -89,6 +92,8 @@ pub struct Law {
     arrival: Option<Arrival>,
     /// Digests of the orders that were entered.
     orders: BTreeSet<Digest>,
+    /// Saves work, and changes nothing.
+    foreseen: Foreseen,
 }
 
 kept!(Law {
@@ -105,7 +110,8 @@ kept!(Law {
     advice,
     actions,
     orders,
-    arrival
+    arrival,
+    foreseen
 });
 
 /// What an entry does to the state once it is entered.
