@@ -2,9 +2,9 @@
 
 mod copies;
 mod predecessor;
+mod recover;
 
 pub(super) use predecessor::predecessor;
-mod recover;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
