@@ -230,7 +230,10 @@ fn after(arguments: &SessionArguments, authority: &Authority) -> Result<Option<P
         return Ok(None);
     };
     if let Some(new) = arguments.ledger.as_deref().filter(|new| new.symlink_metadata().is_ok()) {
-        let problem = format!("--ledger {}: exists already, and --after begins a new ledger", new.display());
+        let problem = format!(
+            "--ledger {}: exists already, and --after begins a new ledger",
+            new.display()
+        );
         return Err(Failure::new(Exit::Usage, problem).hint("name a new file with --ledger, or leave --after out"));
     }
     predecessor(old, authority.principal()).map(Some)
@@ -266,7 +269,10 @@ pub(super) fn cannot_go_on(error: &OpenError, ledger: &Path) -> Failure {
     let failure = Failure::caused(Exit::Environment, "the ledger cannot be gone on with", error);
     let shown = ledger.display();
     match error {
-        OpenError::Closed { .. } | OpenError::CredentialEnded { .. } | OpenError::OtherHost { .. } => {
+        OpenError::Closed { .. } => failure.hint(format!(
+            "nothing was entered; `--after {shown} --ledger NEW` begins a ledger that follows it"
+        )),
+        OpenError::CredentialEnded { .. } | OpenError::OtherHost { .. } => {
             failure.hint("nothing was entered; name a new ledger with --ledger")
         }
         OpenError::Head { .. } | OpenError::Store(StoreError::WalDamaged { .. }) => failure.hint(format!(
@@ -306,6 +312,8 @@ pub(super) fn failure(error: &SessionError, ledger: &Path, policy: Option<&Path>
         (SessionError::OtherBuiltin, _) => {
             Failure::caused(exit, ledger.display(), error).hint("name a new ledger with --ledger")
         }
+        (SessionError::Record(RecordError::Join(_)), _) => Failure::caused(exit, "no ledger, so no run", error)
+            .hint("wait until the other process has ended, or name another place with --ledger"),
         (SessionError::Record(RecordError::Store(_)), _) => {
             Failure::caused(exit, "no ledger, so no run", error).hint("name another place with --ledger")
         }

@@ -98,7 +98,9 @@ impl RecordError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Join(error) => is_passing(error),
-            Self::Open(OpenError::Store(StoreError::LockedByAnotherWriter { .. })) | Self::Handover => true,
+            Self::Store(StoreError::LockedByAnotherWriter { .. } | StoreError::Exists { .. })
+            | Self::Open(OpenError::Store(StoreError::LockedByAnotherWriter { .. }))
+            | Self::Handover => true,
             _ => false,
         }
     }

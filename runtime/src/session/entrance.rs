@@ -7,11 +7,11 @@ use countersign_identity::grant::Grant;
 use countersign_identity::instant::Window;
 use countersign_identity::keys::Seed32;
 use countersign_schemas::body::{
-    ClockState, Granted, Introduced, Newcomer, PolicyAdopted, PolicyLayer, Role, RunMode, RunStarted,
+    Body, ClockState, Granted, Introduced, Newcomer, PolicyAdopted, PolicyLayer, Role, RunMode, RunStarted,
 };
 use countersign_schemas::digest::Digest;
 use countersign_schemas::list::{Bytes, Doc};
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::text::{Did, Name};
 use countersign_verifier::law::{Instance as Known, Law, Stop};
 use countersign_verifier::policy;
@@ -44,8 +44,23 @@ pub(super) struct Candidate {
     credential: Vec<u8>,
 }
 
+/// Why something was not entered.
+enum Unneeded {
+    /// It stands there already: another process that takes part in the ledger may have said it just before.
+    Stands(Seq),
+    /// It could not be entered.
+    Failed(RecordError),
+}
+
+impl From<RecordError> for Unneeded {
+    fn from(error: RecordError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Entrance<'_> {
-    pub(super) fn adopt(&self, layer: PolicyLayer, policies: &str) -> Result<Seq, SessionError> {
+    /// Adopts a policy, unless it is in force.
+    pub(super) fn adopt(&self, layer: PolicyLayer, policies: &str) -> Result<(), SessionError> {
         let payloads = vec![
             Payload::evidence(policies)?,
             Payload::evidence(policy::SCHEMA)?,
@@ -59,7 +74,24 @@ impl Entrance<'_> {
             language: Name::new(POLICY_LANGUAGE)?,
             order: None,
         };
-        Ok(self.recorder.enter_own(body.into(), payloads)?.in_order())
+        let digest = Digest::sha256(policies.as_bytes());
+        let adopt = |law: &Law, _| match law.layers_in_force().find(|adopted| adopted.layer() == layer) {
+            Some(adopted) if adopted.digest() == Some(digest) => Err(Unneeded::Stands(adopted.seq())),
+            _ => Ok((body.into(), payloads, ())),
+        };
+        self.enter_unless_it_stands(adopt).map(drop)
+    }
+
+    /// Nobody else can enter the same between the look at the state and the entry.
+    fn enter_unless_it_stands(
+        &self,
+        conclude: impl FnOnce(&Law, Millis) -> Result<(Body, Vec<Payload>, ()), Unneeded>,
+    ) -> Result<Seq, SessionError> {
+        match self.recorder.enter_concluded(conclude) {
+            Ok((entered, ())) => Ok(entered.in_order()),
+            Err(Unneeded::Stands(seq)) => Ok(seq),
+            Err(Unneeded::Failed(error)) => Err(error.into()),
+        }
     }
 
     /// Introduces an approver, unless this ledger knows it already.
@@ -70,11 +102,11 @@ impl Entrance<'_> {
             credential,
             manner,
         } = key;
-        let known = self.recorder.with_law(|law| introduced_approver(law, &did));
-        let introduction = match known {
-            Some(introduction) => introduction,
-            None => self.enter_introduction(&did, Role::Approver, credential, None)?,
-        };
+        let body = introduction_of(&did, Role::Approver, credential, None)?;
+        let introduction = self.enter_unless_it_stands(|law, _| match introduced_approver(law, &did) {
+            Some(introduction) => Err(Unneeded::Stands(introduction)),
+            None => Ok((body, Vec::new(), ())),
+        })?;
         Ok(Enrolled {
             introduction,
             secret,
@@ -140,15 +172,8 @@ impl Entrance<'_> {
         credential: Vec<u8>,
         parent_grant: Option<Seq>,
     ) -> Result<Seq, SessionError> {
-        let body = Introduced {
-            did: Newcomer::Did(Did::new(did.long())?),
-            role,
-            credential: Doc::new(credential)?,
-            run: None,
-            succeeds: None,
-            parent_grant,
-        };
-        Ok(self.recorder.enter_own(body.into(), Vec::new())?.in_order())
+        let body = introduction_of(did, role, credential, parent_grant)?;
+        Ok(self.recorder.enter_own(body, Vec::new())?.in_order())
     }
 
     /// Enters a grant of the principal, unless this ledger holds it already: runs that use it share its budget.
@@ -212,6 +237,24 @@ fn advisor(models: &Models) -> String {
         Some(name) => format!("provider:{name}"),
         None => format!("{}/{}", models.advisor.provider(), models.advisor.name()),
     }
+}
+
+/// What the runtime instance says of somebody whom it introduces.
+fn introduction_of(
+    did: &PeerDid,
+    role: Role,
+    credential: Vec<u8>,
+    parent_grant: Option<Seq>,
+) -> Result<Body, SessionError> {
+    let body = Introduced {
+        did: Newcomer::Did(Did::new(did.long())?),
+        role,
+        credential: Doc::new(credential)?,
+        run: None,
+        succeeds: None,
+        parent_grant,
+    };
+    Ok(body.into())
 }
 
 /// Where the approver with this DID was introduced. Nobody can be introduced twice.

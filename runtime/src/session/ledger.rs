@@ -1,6 +1,9 @@
 //! The ledger of a run: a new one, or one that is there and is gone on with, under the policies that hold in it.
 
+use std::time::{Duration, Instant};
+
 use countersign_identity::instant::Window;
+use countersign_ledger::store::StoreError;
 use countersign_schemas::body::{PolicyLayer, Predecessor};
 use countersign_schemas::digest::Digest;
 use countersign_verifier::law::Law;
@@ -9,7 +12,10 @@ use countersign_verifier::policy;
 use super::root::{GivenGrant, layer_of_policy_file, run_window};
 use super::{SessionError, build};
 use crate::clock::Clock;
-use crate::recorder::{Authority, Existing, Place, RecordError, Recorder};
+use crate::recorder::{Authority, Existing, Joining, OpenError, Place, RecordError, Recorder};
+
+/// Longest wait for a ledger that changes hands.
+const CHANGE_WAIT: Duration = Duration::from_secs(10);
 
 /// The policies of a run, checked.
 pub(super) struct Policies<'p> {
@@ -76,7 +82,8 @@ impl<'p> Policies<'p> {
     }
 }
 
-/// Makes the ledger at `place`, or goes on with the one that is there, for a run within `outer`.
+/// Makes the ledger at `place`, goes on with the one that is there, or joins the process that has it, for a run within
+/// `outer`. While the ledger changes hands, it is tried again.
 ///
 /// # Errors
 /// A ledger that is there and does not fit gets no entry.
@@ -92,20 +99,56 @@ pub(super) fn begin<'p>(
         None => authority.window(),
     };
     // What follows another ledger is a new one, and never replaces anything.
-    if after.is_some() || place.ledger().symlink_metadata().is_err() {
-        let window = run_window(Clock::default().read().at, outer)?;
-        let place = place.clone();
-        let recorder = match after {
-            None => Recorder::create(place, authority, window, build::digest()),
-            Some(older) => Recorder::create_after(older, place, authority, window, build::digest()),
-        };
-        return Ok(Begun {
-            recorder: recorder?,
-            window,
-            to_adopt: policies.all(),
-        });
+    if let Some(older) = after {
+        let made = |window| Recorder::create_after(older, place.clone(), authority, window, build::digest());
+        return create(made, outer, policies);
     }
-    let mut existing = Existing::open(place, authority).map_err(RecordError::from)?;
+    let deadline = Instant::now() + CHANGE_WAIT;
+    loop {
+        let begun = if place.ledger().symlink_metadata().is_err() {
+            let made = |window| Recorder::create(place.clone(), authority, window, build::digest());
+            create(made, outer, policies)
+        } else {
+            go_on_with(place, authority, outer, policies)
+        };
+        match begun {
+            Err(SessionError::Record(error)) if error.is_passing() && Instant::now() < deadline => rest(),
+            begun => return begun,
+        }
+    }
+}
+
+/// Another process may be at the same point: who rests for different times does not meet again.
+fn rest() {
+    let own = u64::from(std::process::id()) % 17;
+    std::thread::sleep(Duration::from_millis(5 + own));
+}
+
+fn create<'p>(
+    make: impl FnOnce(Window) -> Result<Recorder, RecordError>,
+    outer: Window,
+    policies: &Policies<'p>,
+) -> Result<Begun<'p>, SessionError> {
+    let window = run_window(Clock::default().read().at, outer)?;
+    Ok(Begun {
+        recorder: make(window)?,
+        window,
+        to_adopt: policies.all(),
+    })
+}
+
+fn go_on_with<'p>(
+    place: &Place,
+    authority: &Authority,
+    outer: Window,
+    policies: &Policies<'p>,
+) -> Result<Begun<'p>, SessionError> {
+    let mut existing = match Existing::open(place, authority) {
+        Err(OpenError::Store(StoreError::LockedByAnotherWriter { .. })) => {
+            return join(place, authority, outer, policies);
+        }
+        opened => opened.map_err(RecordError::from)?,
+    };
     let fitting = policies.missing_in(existing.law()).and_then(|missing| {
         let now = existing.now();
         Ok((run_window(now, overlap(existing.host_window(), outer)?)?, missing))
@@ -121,6 +164,23 @@ pub(super) fn begin<'p>(
             Err(error)
         }
     }
+}
+
+/// Takes part in a ledger that another process has.
+fn join<'p>(
+    place: &Place,
+    authority: &Authority,
+    outer: Window,
+    policies: &Policies<'p>,
+) -> Result<Begun<'p>, SessionError> {
+    let mut joining = Joining::open(place, authority).map_err(RecordError::from)?;
+    let to_adopt = policies.missing_in(joining.law())?;
+    let window = run_window(joining.now(), overlap(joining.host_window(), outer)?)?;
+    Ok(Begun {
+        recorder: joining.join(authority, window)?,
+        window,
+        to_adopt,
+    })
 }
 
 /// The time in which both hold.
