@@ -4,6 +4,8 @@
 mod command_line;
 mod completeness;
 mod honest;
+mod predecessor;
+mod random_processes;
 mod replay;
 mod restored;
 mod rules_chain;
@@ -12,6 +14,7 @@ mod rules_execution;
 mod rules_fetch;
 mod rules_grant;
 mod rules_identity;
+mod several_processes;
 mod support;
 mod tamper;
 mod vectors;

@@ -1,6 +1,6 @@
 //! Who plays in the story, with keys that never change.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use countersign_identity::did::PeerDid;
 use countersign_identity::keys::{HybridSecret, Seed32};
@@ -20,18 +20,49 @@ pub(crate) enum Who {
     Stranger,
     /// Has the Ed25519 key of the lead and another ML-DSA key.
     Twin,
+    /// A second process, and the lead of its run.
+    Second,
+    SecondLead,
+    /// A third process.
+    Third,
+    /// Anybody else, up to 51.
+    Extra(u8),
 }
+
+/// How many there are, with room for stories of any cast.
+const KEYS_MAX: usize = 64;
 
 struct Keys {
     secret: HybridSecret,
     did: PeerDid,
 }
 
-static KEYS: LazyLock<Vec<Keys>> = LazyLock::new(|| {
-    (0..9_u8)
-        .map(|number| {
-            let ed25519 = if number == Who::Twin as u8 {
-                Who::Lead as u8
+static KEYS: [OnceLock<Keys>; KEYS_MAX] = [const { OnceLock::new() }; KEYS_MAX];
+
+impl Who {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Principal => 0,
+            Self::Host => 1,
+            Self::Opener => 2,
+            Self::Approver => 3,
+            Self::Advisor => 4,
+            Self::Lead => 5,
+            Self::Scout => 6,
+            Self::Stranger => 7,
+            Self::Twin => 8,
+            Self::Second => 9,
+            Self::SecondLead => 10,
+            Self::Third => 11,
+            Self::Extra(number) => 12 + number,
+        }
+    }
+
+    fn keys(self) -> &'static Keys {
+        let number = self.number();
+        KEYS[usize::from(number)].get_or_init(|| {
+            let ed25519 = if self == Self::Twin {
+                Self::Lead.number()
             } else {
                 number
             };
@@ -39,16 +70,14 @@ static KEYS: LazyLock<Vec<Keys>> = LazyLock::new(|| {
             let did = PeerDid::from_keys(secret.public());
             Keys { secret, did }
         })
-        .collect()
-});
+    }
 
-impl Who {
     pub(crate) fn secret(self) -> &'static HybridSecret {
-        &KEYS[self as usize].secret
+        &self.keys().secret
     }
 
     pub(crate) fn did(self) -> &'static PeerDid {
-        &KEYS[self as usize].did
+        &self.keys().did
     }
 }
 

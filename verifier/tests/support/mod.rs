@@ -1,5 +1,6 @@
 //! Ledgers for the tests: an honest one, and every change an attacker with all keys could make to it.
 
+pub(crate) mod aftermath;
 pub(crate) mod cast;
 pub(crate) mod credentials;
 pub(crate) mod file;
@@ -24,6 +25,16 @@ use writer::{Twist, Writer};
 pub(crate) struct Told {
     pub(crate) entries: Vec<StoredEntry>,
     pub(crate) checkpoints: Vec<StoredCheckpoint>,
+}
+
+impl Told {
+    /// What a writer has written so far.
+    pub(crate) fn from_written(writer: &Writer<'_>) -> Self {
+        Self {
+            entries: writer.entries.clone(),
+            checkpoints: writer.checkpoints.clone(),
+        }
+    }
 }
 
 impl From<Writer<'_>> for Told {

@@ -33,7 +33,7 @@ when { resource.host like "*.example.com" && resource.port == 443 && resource.pa
 "#;
 
 /// Author: who signs, and the introduction that the statement names.
-type Author = (Who, Seq);
+pub(crate) type Author = (Who, Seq);
 
 pub(crate) const RUNTIME: Author = (Who::Opener, Seq::ZERO);
 
@@ -50,6 +50,7 @@ pub(crate) fn tell<'t>(twist: Twist<'t>) -> Writer<'t> {
 
 pub(crate) fn opening(writer: &mut Writer<'_>) {
     let mut body = founding_terms();
+    body.predecessor.clone_from(&writer.predecessor);
     let mut claims = instance(
         Who::Opener,
         "runtime",
@@ -107,7 +108,7 @@ pub(crate) fn binding(writer: &Writer<'_>) -> LedgerBinding {
 }
 
 /// Lets the twist change claims and issuer of an instance.
-fn twisted(
+pub(super) fn twisted(
     writer: &mut Writer<'_>,
     called: &str,
     claims: &mut countersign_identity::credential::InstanceClaims,
@@ -156,7 +157,7 @@ pub(crate) fn introduce(
     ((who, seq), digest)
 }
 
-fn cast(writer: &mut Writer<'_>) {
+pub(crate) fn cast(writer: &mut Writer<'_>) {
     let credential = issue(&credentials::approver(), Who::Principal);
     writer.enter("approver", RUNTIME, &[], |_| {
         let did = Newcomer::Did(Did::new(Who::Approver.did().long()).expect("a long form"));
@@ -296,6 +297,16 @@ pub(crate) fn request(
 
 /// The decision that the law gives.
 pub(crate) fn decide(writer: &mut Writer<'_>, label: &'static str, request: Seq, observed: Observed) -> Seq {
+    decide_by(writer, label, RUNTIME, request, observed)
+}
+
+pub(crate) fn decide_by(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    request: Seq,
+    observed: Observed,
+) -> Seq {
     writer.in_front_of(label);
     let judgement = writer.law.judge(request, observed).unwrap_or_else(|_| denial());
     let outcome = law::outcome(&judgement.parts);
@@ -311,7 +322,7 @@ pub(crate) fn decide(writer: &mut Writer<'_>, label: &'static str, request: Seq,
         class: ApproverClass::Person,
         eligible: List::new(vec![approver]).expect("one"),
     };
-    writer.enter(label, RUNTIME, &payloads, |refs| {
+    writer.enter(label, author, &payloads, |refs| {
         DecisionMade {
             request,
             outcome,
@@ -352,8 +363,12 @@ fn conclude(writer: &mut Writer<'_>, label: &'static str, decision: Seq) {
 }
 
 pub(crate) fn finish(writer: &mut Writer<'_>, label: &'static str, decision: Seq) -> Seq {
+    finish_by(writer, label, RUNTIME, decision)
+}
+
+pub(crate) fn finish_by(writer: &mut Writer<'_>, label: &'static str, author: Author, decision: Seq) -> Seq {
     let started = Millis::clamped(writer.clock);
-    writer.enter(label, RUNTIME, &[b"done"], |refs| {
+    writer.enter(label, author, &[b"done"], |refs| {
         ActionFinished {
             decision,
             outcome: FinishOutcome::Ok,
@@ -497,6 +512,16 @@ pub(crate) fn approve(
     decision: Seq,
     change: impl FnOnce(&mut OrderClaims),
 ) -> Seq {
+    approve_by(writer, label, RUNTIME, (request, decision), change)
+}
+
+pub(crate) fn approve_by(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    (request, decision): (Seq, Seq),
+    change: impl FnOnce(&mut OrderClaims),
+) -> Seq {
     let text = approval_text(BASH.0, "/w", BASH.1.as_bytes());
     let digest = |seq: &Seq| writer.digests.get(seq).copied().unwrap_or_else(|| Digest::sha256(b""));
     let arguments = writer.law.arguments_of(decision);
@@ -526,7 +551,7 @@ pub(crate) fn approve(
         doc: issue(&claims, signer),
     };
     let (approver, verdict) = (writer.at("approver"), claims.context.verdict);
-    writer.enter(label, RUNTIME, &[&text], |refs| {
+    writer.enter(label, author, &[&text], |refs| {
         ApprovalEntered {
             decision,
             approver,
@@ -562,10 +587,14 @@ pub(crate) fn spent(writer: &Writer<'_>, seq: Seq) -> Spend {
 }
 
 pub(crate) fn close(writer: &mut Writer<'_>) {
+    close_by(writer, RUNTIME);
+}
+
+pub(crate) fn close_by(writer: &mut Writer<'_>, author: Author) {
     writer.in_front_of("closed");
     let open_items = Count::clamped(writer.law.open_items());
     let (size, root) = (Size::clamped(writer.next_seq().get()), writer.root());
-    writer.enter("closed", RUNTIME, &[], |_| {
+    writer.enter("closed", author, &[], |_| {
         LedgerClosed { size, root, open_items }.into()
     });
     let checkpoint = writer.checkpoint();

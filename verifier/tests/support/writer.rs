@@ -7,7 +7,7 @@ use countersign_ledger::checkpoint::{self, Checkpoint, UnixSeconds};
 use countersign_ledger::cose::{self, AadLedger};
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::reader::{StoredCheckpoint, StoredEntry, StoredPayload};
-use countersign_schemas::body::{Body, Outcome};
+use countersign_schemas::body::{Body, Outcome, Predecessor};
 use countersign_schemas::chain::{self, GENESIS_PREV};
 use countersign_schemas::digest::{Digest, LedgerId, Link};
 use countersign_schemas::kind::SignatureSet;
@@ -154,6 +154,8 @@ pub(crate) struct Writer<'t> {
     next: u64,
     counters: BTreeMap<Seq, u64>,
     fronted: BTreeSet<&'static str>,
+    /// The ledger that this one continues.
+    pub(crate) predecessor: Option<Predecessor>,
     pub(crate) clock: u64,
 }
 
@@ -176,6 +178,7 @@ impl<'t> Writer<'t> {
             next: 0,
             counters: BTreeMap::new(),
             fronted: BTreeSet::new(),
+            predecessor: None,
             clock: START,
         }
     }
@@ -202,6 +205,12 @@ impl<'t> Writer<'t> {
             before(label, self);
             self.twist.before = Some(before);
         }
+    }
+
+    /// As [`Writer::in_front_of`]; gives the place of what comes next, for those who introduce themselves.
+    pub(crate) fn in_front_of_next(&mut self, label: &'static str) -> Seq {
+        self.in_front_of(label);
+        self.next_seq()
     }
 
     /// Writes one entry; `body` gets the references of the payloads.

@@ -12,6 +12,7 @@ use countersign_schemas::kind::SignatureSet;
 use countersign_schemas::list::List;
 use countersign_schemas::number::{Count, INTEGER_MAX, Millis, Seq};
 
+use super::ledger::{Honest, STORY};
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, budget, name, window};
 use crate::support::story::{LAYER1, RUNTIME, adopt, call_model, finish, introduce, lead, scout, stop};
@@ -24,9 +25,11 @@ pub(super) struct Broken {
     pub(super) why: &'static str,
     pub(super) label: &'static str,
     pub(super) twist: Twist<'static>,
+    /// The honest story that it twists.
+    pub(super) of: &'static Honest,
 }
 
-fn case(
+pub(super) fn case(
     code: &'static str,
     name: &'static str,
     why: &'static str,
@@ -39,14 +42,22 @@ fn case(
         why,
         label,
         twist,
+        of: &STORY,
     }
 }
 
 pub(super) fn broken() -> Vec<Broken> {
-    [chain(), identity(), grants(), decisions(), execution()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        chain(),
+        identity(),
+        grants(),
+        decisions(),
+        execution(),
+        super::processes::broken(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn requested(label: &'static str, change: fn(&mut ActionRequested)) -> Twist<'static> {

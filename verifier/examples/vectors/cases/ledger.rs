@@ -1,7 +1,9 @@
-//! Whole ledgers: the honest story, and for each rule a ledger that breaks only it (authority-v1 §4, §6).
+//! Whole ledgers: the honest stories, and for each rule a ledger that breaks only it (authority-v1 §4, §6).
 //!
-//! A broken ledger shares its beginning with the story: `keep` entries of it, then the entries of the file. It ends
-//! there, so that what else is open is the same for all of them.
+//! A broken ledger shares its beginning with a story: `keep` entries of it, then the entries of the file. It ends there,
+//! so that what else is open is the same for all of them.
+
+use std::collections::BTreeMap;
 
 use countersign_ledger::reader::StoredEntry;
 use countersign_schemas::number::Seq;
@@ -12,18 +14,60 @@ use serde_json::{Value, json};
 
 use super::Vector;
 use super::broken::{Broken, broken};
+use crate::support::aftermath::{crash, handover, recovery, side_by_side};
 use crate::support::story::tell;
-use crate::support::writer::Twist;
+use crate::support::writer::{Twist, Writer};
 use crate::support::{Told, anchored, audit};
 
+/// A sound ledger.
+pub(super) struct Honest {
+    pub(super) name: &'static str,
+    pub(super) why: &'static str,
+    pub(super) tell: for<'t> fn(Twist<'t>) -> Writer<'t>,
+}
+
+pub(super) const STORY: Honest = Honest {
+    name: "story",
+    why: "a lead, a scout that is refused a write, an advisor, an edit that policy allows, a command that a person approves, a page of a granted host and one of another that is refused, a list of steps, a clean end",
+    tell,
+};
+
+pub(super) const CRASH: Honest = Honest {
+    name: "crash",
+    why: "a process dies with two permits, an ask, a request and a model call open; another takes over, ends what it may, works and closes",
+    tell: crash,
+};
+
+pub(super) const HANDOVER: Honest = Honest {
+    name: "handover",
+    why: "a process stops cleanly, and another goes on and closes",
+    tell: handover,
+};
+
+pub(super) const SIDE_BY_SIDE: Honest = Honest {
+    name: "side_by_side",
+    why: "a second process joins, works beside the first and leaves; the first closes",
+    tell: side_by_side,
+};
+
+pub(super) const RECOVERY: Honest = Honest {
+    name: "recovery",
+    why: "the end was lost with the process; the next one says so with the head that shows it, cleans up and closes",
+    tell: recovery,
+};
+
 pub(super) fn all() -> Vec<Vector> {
-    let story = Told::from(tell(Twist::honest()));
-    let mut vectors = vec![honest(&story)];
-    vectors.extend(broken().into_iter().map(|case| vector(&story, case)));
+    let honest = [STORY, CRASH, HANDOVER, SIDE_BY_SIDE, RECOVERY];
+    let told: BTreeMap<&str, Told> = honest
+        .iter()
+        .map(|story| (story.name, (story.tell)(Twist::honest()).into()))
+        .collect();
+    let mut vectors: Vec<Vector> = honest.iter().map(|story| sound(story, &told[story.name])).collect();
+    vectors.extend(broken().into_iter().map(|case| vector(&told[case.of.name], case)));
     vectors
 }
 
-fn honest(story: &Told) -> Vector {
+fn sound(honest: &Honest, story: &Told) -> Vector {
     let note = |row: &countersign_ledger::reader::StoredCheckpoint| json!({ "size": row.size, "note": String::from_utf8_lossy(&row.note) });
     let more = json!({
         "anchor": crate::support::cast::Who::Principal.did().short(),
@@ -31,12 +75,11 @@ fn honest(story: &Told) -> Vector {
         "checkpoints": story.checkpoints.iter().map(note).collect::<Vec<_>>(),
         "expect": expectation(&audit(story, &anchored())),
     });
-    let why = "a lead, a scout that is refused a write, an advisor, an edit that policy allows, a command that a person approves, a page of a granted host and one of another that is refused, a list of steps, a clean end";
-    Vector::new("ledger", "story", "§6", why, more)
+    Vector::new("ledger", honest.name, "§6", honest.why, more)
 }
 
 fn vector(story: &Told, case: Broken) -> Vector {
-    let writer = tell(case.twist);
+    let writer = (case.of.tell)(case.twist);
     let behind = usize::try_from(writer.at(case.label).get()).expect("a short story") + 1;
     let mut told = Told::from(writer);
     told.entries.truncate(behind);
@@ -52,7 +95,7 @@ fn vector(story: &Told, case: Broken) -> Vector {
     let named = report.findings.first().map(|finding| finding.code.as_str());
     assert_eq!(named, Some(case.code), "{}: {:#?}", case.name, report.findings);
     let more = json!({
-        "base": "ledger_story",
+        "base": format!("ledger_{}", case.of.name),
         "keep": keep,
         "checkpoints": if keeps_checkpoint { 1 } else { 0 },
         "entries": told.entries[keep..].iter().map(entry).collect::<Vec<_>>(),

@@ -5,6 +5,7 @@ mod broken;
 mod ledger;
 mod outcome;
 mod policy;
+mod processes;
 mod projection;
 
 #[cfg_attr(not(test), expect(unused_imports, reason = "the tests judge the stored files by it"))]
