@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use countersign_identity::trust::Anchor;
 use countersign_ledger::merkle::Frontier;
 use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, Table};
+use countersign_ledger::store::WalDamage;
 use countersign_schemas::body::{Body, Predecessor};
 use countersign_schemas::number::{Seq, Size};
 use countersign_schemas::statement::Statement;
@@ -70,18 +71,38 @@ pub struct Rows<E, C> {
 pub fn audit(reader: &LedgerReader, options: &AuditOptions) -> Report {
     // What is wrong with the row itself is found again, and named, when the rows are read in order.
     let genesis = reader.entry(Seq::ZERO).ok().flatten();
-    audit_rows(
-        Rows {
-            genesis,
-            entries: reader.entries(),
-            checkpoints: reader.checkpoints(),
-        },
-        options,
-    )
+    let rows = Rows {
+        genesis,
+        entries: reader.entries(),
+        checkpoints: reader.checkpoints(),
+    };
+    let mut audit = read_all(rows, options);
+    audit.findings.extend(lost_commits(reader));
+    audit.report(options)
+}
+
+/// Transactions that SQLite no longer sees, because the `-wal` is damaged before them (ledger-v1 §4.9).
+fn lost_commits(reader: &LedgerReader) -> Option<Finding> {
+    let found = match reader.wal_damage() {
+        Ok(None) => return None,
+        Ok(Some(WalDamage { frame, commits })) => {
+            format!("damage at frame {frame}; the {commits} commits from there on are lost")
+        }
+        Err(error) => error.to_string(),
+    };
+    Some(Finding::whole(Code::C1, "a sound -wal", found))
 }
 
 /// Judges rows.
 pub fn audit_rows<E, C>(rows: Rows<E, C>, options: &AuditOptions) -> Report
+where
+    E: Iterator<Item = Result<StoredEntry, ItemError>>,
+    C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
+{
+    read_all(rows, options).report(options)
+}
+
+fn read_all<E, C>(rows: Rows<E, C>, options: &AuditOptions) -> Audit
 where
     E: Iterator<Item = Result<StoredEntry, ItemError>>,
     C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
@@ -92,7 +113,7 @@ where
     audit.story = options.story.then(Story::default);
     audit.marks = Marks::at(&options.marks);
     audit.read(rows.entries, Until::End);
-    audit.report(options)
+    audit
 }
 
 /// How far rows are read.
@@ -337,7 +358,7 @@ impl Audit {
         let covered = heads.covers(size);
         let head = self.judge_heads(heads);
         self.findings.extend(anchored(&self.law, &options.anchors));
-        self.findings.extend(self.law.completeness());
+        self.findings.extend(self.law.completeness(head));
         if let (Some(closed), false) = (self.law.closed(), covered) {
             let expected = format!("a checkpoint over all {size} entries");
             self.findings

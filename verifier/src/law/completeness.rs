@@ -1,7 +1,7 @@
 //! What a ledger leaves open: rules C1 to C3 (authority-v1 §6, V9).
 
 use countersign_schemas::body::Role;
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Seq, Size};
 
 use super::Law;
 use super::instance::Stop;
@@ -23,17 +23,38 @@ impl Law {
         open.iter().sum::<usize>() as u64
     }
 
-    /// What a complete ledger would not leave open, entry by entry.
+    /// What a complete ledger would not leave open, entry by entry. `covered`: so many of the first entries are covered by
+    /// a head that was kept elsewhere.
     #[must_use]
-    pub fn completeness(&self) -> Vec<Finding> {
+    pub fn completeness(&self, covered: Option<Size>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let last = self.next_seq().get().checked_sub(1).map(Seq::clamped);
         if let (None, Some(last)) = (self.chain.closed, last) {
             findings.push(Finding::new(Code::C1, last, "ledger.closed", "an open end"));
         }
+        findings.extend(self.unwitnessed(covered));
         findings.extend(self.unstopped());
         findings.extend(self.open());
         findings
+    }
+
+    /// Where a ledger lay without anybody whose key could tell what it held: whoever has the host's keys could cut off
+    /// what stood there, and go on.
+    fn unwitnessed(&self, covered: Option<Size>) -> impl Iterator<Item = Finding> {
+        let covered = covered.map_or(0, Size::get);
+        self.unattended.iter().filter(move |seq| seq.get() > covered).map(|seq| {
+            Finding::new(
+                Code::C1,
+                *seq,
+                format!("a runtime that was there before and after, or a head over {seq} entries"),
+                "nobody ran: that nothing is missing before it is the host's word",
+            )
+        })
+    }
+
+    pub(super) fn has_running_runtime(&self) -> bool {
+        let mut instances = self.instances.values();
+        instances.any(|instance| instance.role == Role::Runtime && instance.stop == Stop::Running)
     }
 
     fn unstopped(&self) -> impl Iterator<Item = Finding> {

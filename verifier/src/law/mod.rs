@@ -90,6 +90,8 @@ pub struct Law {
     actions: Actions,
     /// The newest later runtime instance.
     arrival: Option<Arrival>,
+    /// Introductions of later runtime instances that came when nobody ran, and succeeded nobody.
+    unattended: BTreeSet<Seq>,
     /// Digests of the orders that were entered.
     orders: BTreeSet<Digest>,
     /// Saves work, and changes nothing.
@@ -111,6 +113,7 @@ kept!(Law {
     actions,
     orders,
     arrival,
+    unattended,
     foreseen
 });
 
