@@ -1,4 +1,5 @@
 use std::sync::mpsc;
+use std::time::Duration;
 
 use countersign_schemas::payload::Salt;
 
@@ -90,6 +91,56 @@ fn what_is_queued_during_a_commit_goes_into_the_next_one_together() -> TestResul
     }
     assert_eq!(done.try_iter().collect::<Vec<_>>(), [1, BATCH_ROWS_MAX, 88]);
     Ok(())
+}
+
+#[test]
+fn caller_beyond_the_bound_is_held_back_until_there_is_room() -> TestResult {
+    let (appender, (allow, _done)) = stepped()?;
+    let first = appender.submit(row(0));
+    while !appender.queue.is_idle() {
+        std::thread::yield_now();
+    }
+    let bound = QUEUED_MAX as u64;
+    let rest: Vec<Durable> = (1..=bound).map(|number| appender.submit(row(number))).collect();
+    let (took, taken) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let one_more = scope.spawn(|| {
+            let last = appender.submit(row(bound + 1));
+            let _ = took.send(());
+            last.wait()
+        });
+        assert!(taken.recv_timeout(Duration::from_millis(50)).is_err());
+        // One row, 4,096 rows in eight batches, and the one that was held back.
+        (0..10).try_for_each(|_| allow.send(Ok(())))?;
+        assert!(one_more.join().is_ok_and(|answer| answer.is_ok()));
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })?;
+    assert_eq!(taken.try_recv(), Ok(()));
+    std::iter::once(first).chain(rest).try_for_each(Durable::wait)?;
+    Ok(())
+}
+
+#[test]
+fn caller_that_is_held_back_learns_of_the_failure() -> TestResult {
+    let (appender, (allow, _done)) = stepped()?;
+    let first = appender.submit(row(0));
+    while !appender.queue.is_idle() {
+        std::thread::yield_now();
+    }
+    let bound = QUEUED_MAX as u64;
+    let rest: Vec<Durable> = (1..=bound).map(|number| appender.submit(row(number))).collect();
+    std::thread::scope(|scope| {
+        let one_more = scope.spawn(|| appender.submit(row(bound + 1)).wait());
+        // Whether it waits for room by now or comes later, it must get the same answer.
+        allow.send(Err(full()))?;
+        assert!(one_more.join().is_ok_and(is_disk_full));
+        assert!(
+            rest.into_iter()
+                .chain([first])
+                .all(|durable| is_disk_full(durable.wait()))
+        );
+        Ok(())
+    })
 }
 
 #[test]

@@ -26,6 +26,8 @@ struct Answer {
 struct State {
     result: Option<Result<(), AppendError>>,
     waker: Option<Waker>,
+    /// Whether a thread waits. Notifying is a call into the system, also where nobody does.
+    is_awaited: bool,
 }
 
 /// Makes both ends, for whoever learns in another way than from an appender that something is on disk.
@@ -45,6 +47,7 @@ impl Durable {
             if let Some(result) = &state.result {
                 return result.clone();
             }
+            state.is_awaited = true;
             state = self.0.given.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -82,12 +85,14 @@ impl Promise {
 
     fn answer(&mut self, result: Result<(), AppendError>) {
         let Some(answer) = self.0.take() else { return };
-        let waker = {
+        let (waker, is_awaited) = {
             let mut state = answer.lock();
             state.result = Some(result);
-            state.waker.take()
+            (state.waker.take(), state.is_awaited)
         };
-        answer.given.notify_all();
+        if is_awaited {
+            answer.given.notify_all();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -129,6 +134,17 @@ mod tests {
         promise.keep();
         assert_eq!(count.0.load(std::sync::atomic::Ordering::SeqCst), 1);
         assert!(matches!(Pin::new(&mut durable).poll(&mut context), Poll::Ready(Ok(()))));
+    }
+
+    #[test]
+    fn thread_that_waits_already_is_woken() {
+        let (promise, durable) = promise();
+        let waiting = std::thread::spawn(move || durable.wait());
+        while !promise.0.as_ref().is_some_and(|answer| answer.lock().is_awaited) {
+            std::thread::yield_now();
+        }
+        promise.keep();
+        assert!(waiting.join().is_ok_and(|answer| answer.is_ok()));
     }
 
     #[test]

@@ -47,6 +47,10 @@ struct State {
     next: u64,
     closing: bool,
     cause: Option<Arc<StoreError>>,
+    /// Whether the writer waits for a job. Notifying is a call into the system, also where nobody waits.
+    writer_waits: bool,
+    /// Callers that wait for room.
+    held_back: usize,
 }
 
 impl State {
@@ -79,6 +83,8 @@ impl Queue {
             next: next.get(),
             closing: false,
             cause: None,
+            writer_waits: false,
+            held_back: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -90,7 +96,9 @@ impl Queue {
     pub(super) fn push(&self, job: Job) {
         let mut state = self.lock();
         while state.jobs.len() >= QUEUED_MAX && state.refusal(&job).is_none() {
+            state.held_back += 1;
             state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.held_back -= 1;
         }
         if let Some(refusal) = state.refusal(&job) {
             drop(state);
@@ -98,7 +106,11 @@ impl Queue {
         }
         state.next += u64::from(matches!(job, Job::Row { .. }));
         state.jobs.push_back(job);
-        self.filled.notify_one();
+        let writer_waits = std::mem::take(&mut state.writer_waits);
+        drop(state);
+        if writer_waits {
+            self.filled.notify_one();
+        }
     }
 
     /// Waits for work and takes as much as fits into one batch; `None` when closed and drained.
@@ -108,8 +120,10 @@ impl Queue {
             if state.closing {
                 return None;
             }
+            state.writer_waits = true;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.writer_waits = false;
         let mut bytes = 0;
         let fitting = state.jobs.iter().take(BATCH_ROWS_MAX).take_while(|job| {
             let fits = bytes < BATCH_BYTES_MAX;
@@ -118,7 +132,9 @@ impl Queue {
         });
         let count = fitting.count();
         let batch = state.jobs.drain(..count).collect();
-        self.emptied.notify_all();
+        if state.held_back > 0 {
+            self.emptied.notify_all();
+        }
         Some(batch)
     }
 
