@@ -13,6 +13,10 @@ pub const APPLICATION_ID: i32 = 0x4353_4C31;
 /// `user_version` in the SQLite header: the version of the layout.
 pub const USER_VERSION: i32 = 1;
 
+/// Page size of a new ledger: larger ones save a twentieth of the file and make a single commit three times as large
+/// (decision 0024).
+pub const PAGE_BYTES: u32 = 4096;
+
 /// Longest content of one payload, so that a hostile file cannot ask a reader for a gigabyte.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -98,6 +102,9 @@ pub(crate) fn payload_place(id: i64) -> (i64, Slot) {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatFault {
+    /// There are no bytes.
+    #[error("the file is empty")]
+    Empty,
     /// The bytes are not a SQLite database.
     #[error("the file is not a SQLite database")]
     NotADatabase,

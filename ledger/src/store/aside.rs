@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
 use super::lock::{WriterLock, beside};
+use crate::layout::PAGE_BYTES;
 
 /// A half-made file under another name in the same folder; removed when dropped.
 pub(super) struct Aside {
@@ -70,7 +71,8 @@ impl Aside {
         create_private(&self.path).map_err(|error| StoreError::of_io(&self.path, "making the file", error))?;
         self.connect_again().and_then(|connection| {
             let set_up = connection
-                .pragma_update(None, "synchronous", "OFF")
+                .pragma_update(None, "page_size", PAGE_BYTES)
+                .and_then(|()| connection.pragma_update(None, "synchronous", "OFF"))
                 .and_then(|()| connection.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(())));
             set_up.map_err(|error| self.failed(error))?;
             Ok(connection)

@@ -73,7 +73,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file or its folder cannot be written.
-    #[error("{}: read-only", path.display())]
+    #[error("{}: may not be written; a ledger that is open for appending needs its file and its folder", path.display())]
     ReadOnly {
         /// Path of the ledger.
         path: PathBuf,

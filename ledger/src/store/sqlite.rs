@@ -11,7 +11,7 @@ use super::lock::WriterLock;
 use super::stored::{DamagedRow, Rows};
 use super::wal::damage_beside;
 use super::{ReadBack, Row, Store, StoreError, check_checkpoint, check_places};
-use crate::layout::{self, SQLITE_OLDEST, payload_id};
+use crate::layout::{self, FormatFault, SQLITE_OLDEST, payload_id};
 use crate::reader;
 use countersign_schemas::number::{Seq, Size};
 
@@ -29,7 +29,7 @@ const TIDY_BYTES: usize = 4 * 1024 * 1024;
 
 /// A ledger file that is open for appending, by this process alone.
 ///
-/// Dropped without [`Sqlite::close`] it stays as a crash would leave it: nothing acknowledged is lost.
+/// Dropped without [`Sqlite::close`] nothing acknowledged is lost; the file only keeps the mark of an open one.
 pub struct Sqlite {
     // Declared before the lock, so that the connection is gone before another writer may come.
     connection: Connection,
@@ -293,8 +293,14 @@ pub(super) fn refuse_old_sqlite() -> Result<(), StoreError> {
 fn take_place(path: &Path) -> Result<(PathBuf, WriterLock), StoreError> {
     refuse_old_sqlite()?;
     let path = std::fs::canonicalize(path).map_err(|error| StoreError::of_io(path, "opening the ledger", error))?;
-    if !path.is_file() {
+    let metadata = path
+        .metadata()
+        .map_err(|error| StoreError::of_io(&path, "opening the ledger", error))?;
+    if !metadata.is_file() {
         return Err(StoreError::NotAFile { path });
+    }
+    if metadata.len() == 0 {
+        return Err(StoreError::of_format(&path, FormatFault::Empty));
     }
     let lock = WriterLock::take(&path)?;
     drop(Aside::clear(&path)?);
@@ -327,10 +333,7 @@ fn connect(path: &Path) -> Result<(Connection, Size), StoreError> {
             path: path.to_path_buf(),
         });
     }
-    // Closing would otherwise fold the WAL of a database that may turn out not to be ours.
-    connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .map_err(failed)?;
+    guard(&connection).map_err(failed)?;
     if let Some(fault) = layout::fault(&connection).map_err(failed)? {
         return Err(StoreError::of_format(path, fault));
     }
@@ -339,10 +342,23 @@ fn connect(path: &Path) -> Result<(Connection, Size), StoreError> {
     Ok((connection, size))
 }
 
+/// Before anything is read: what is in the file may not be ours, or not mean well.
+fn guard(connection: &Connection) -> rusqlite::Result<()> {
+    // Closing would otherwise fold the WAL of a database that may turn out not to be a ledger.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // A trigger of somebody else's could change what is appended. Ours guard against other programs, not against us.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    Ok(())
+}
+
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // On macOS alone these are more than a word: fsync(2) there leaves the bytes in the disk's cache.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     enter_wal(connection)
 }
@@ -393,4 +409,47 @@ fn size_of(connection: &Connection) -> Result<Size, WriteError> {
         .ok()
         .and_then(|size| Size::new(size).ok())
         .ok_or(WriteError::Refused(StoreError::SeqOutOfRange { last }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn genesis() -> Row {
+        Row::new(Seq::ZERO, vec![1], Vec::new()).expect("a row within the limits")
+    }
+
+    #[test]
+    fn connection_syncs_as_far_as_the_system_can_and_runs_nothing_of_the_file() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let folder = tempfile::tempdir()?;
+        let store = Sqlite::create(&folder.path().join("ledger.db"), &[genesis()])?;
+        let on = |name| {
+            store
+                .connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(on("synchronous")?, 2, "not FULL");
+        assert_eq!((on("fullfsync")?, on("checkpoint_fullfsync")?), (1, 1));
+        assert_eq!(on("trusted_schema")?, 0);
+        let config = |config| store.connection.db_config(config);
+        assert!(config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)?);
+        assert!(!config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?);
+        assert!(!config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)?);
+        Ok(())
+    }
+
+    #[test]
+    fn store_whose_write_failed_takes_nothing_until_it_is_opened_again() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let mut store = Sqlite::create(&folder.path().join("ledger.db"), &[genesis()])?;
+        store.limit_pages(4)?;
+        let note = vec![0; 100_000];
+        let full = store.put_checkpoint(Size::clamped(1), &note);
+        assert!(matches!(full, Err(StoreError::DiskFull { .. })), "{full:?}");
+        store.limit_pages(1000)?;
+        let refused = store.put_checkpoint(Size::clamped(1), &note);
+        assert!(matches!(refused, Err(StoreError::Poisoned { .. })), "{refused:?}");
+        Ok(())
+    }
 }

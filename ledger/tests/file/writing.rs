@@ -1,6 +1,6 @@
 //! A ledger appears whole, grows only at its end and by one writer, and closes into one file.
 
-use countersign_ledger::layout::{APPLICATION_ID, FormatFault};
+use countersign_ledger::layout::{APPLICATION_ID, FormatFault, TABLES, TRIGGERS};
 use countersign_ledger::reader::LedgerReader;
 use countersign_ledger::store::{Sqlite, Store, StoreError};
 use rusqlite::Connection;
@@ -264,6 +264,12 @@ fn open_refuses_what_is_not_a_ledger_and_leaves_it_alone() -> TestResult {
     other.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)")?;
     closed_ledger(&path("newer.db"), 3)?;
     Connection::open(path("newer.db"))?.execute_batch("PRAGMA user_version = 2")?;
+    closed_ledger(&path("older.db"), 3)?;
+    Connection::open(path("older.db"))?.execute_batch("PRAGMA user_version = 0")?;
+    closed_ledger(&path("loose.db"), 3)?;
+    Connection::open(path("loose.db"))?
+        .execute_batch("ALTER TABLE payload RENAME TO kept; CREATE TABLE payload(id, salt, content)")?;
+    std::os::unix::fs::symlink("nowhere", path("dangling"))?;
     let before = contents(folder.path())?;
 
     let refusal = |name| refused(Sqlite::open(&path(name)));
@@ -273,10 +279,7 @@ fn open_refuses_what_is_not_a_ledger_and_leaves_it_alone() -> TestResult {
         StoreError::NotALedger { source, .. } | StoreError::Newer { source, .. } => Some(source),
         _ => None,
     };
-    assert_eq!(
-        fault(refusal("empty")?),
-        Some(FormatFault::OtherApplication { found: 0 })
-    );
+    assert_eq!(fault(refusal("empty")?), Some(FormatFault::Empty));
     assert_eq!(fault(refusal("text")?), Some(FormatFault::NotADatabase));
     assert_eq!(
         fault(refusal("other.db")?),
@@ -289,7 +292,59 @@ fn open_refuses_what_is_not_a_ledger_and_leaves_it_alone() -> TestResult {
             ..
         }
     ));
+    assert_eq!(
+        fault(refusal("older.db")?),
+        Some(FormatFault::NoSuchVersion { found: 0 })
+    );
+    assert!(matches!(
+        fault(refusal("loose.db")?),
+        Some(FormatFault::TableDiffers { table: "payload", .. })
+    ));
+    assert!(matches!(refusal("dangling")?, StoreError::Missing { .. }));
     assert_eq!(contents(folder.path())?, before);
+    Ok(())
+}
+
+#[test]
+fn triggers_of_somebody_else_do_not_touch_what_is_appended() -> TestResult {
+    let folder = tempdir()?;
+    let path = folder.path().join("ledger.db");
+    closed_ledger(&path, 5)?;
+    Connection::open(&path)?.execute_batch(
+        "CREATE TRIGGER t AFTER INSERT ON record BEGIN DELETE FROM payload; END;
+         CREATE TRIGGER u BEFORE INSERT ON payload BEGIN SELECT RAISE(IGNORE); END;
+         CREATE TRIGGER v BEFORE INSERT ON checkpoint BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )?;
+    let mut store = Sqlite::open(&path)?;
+    store.append(size(5), &rows(5..60)?)?;
+    store.put_checkpoint(size(60), b"note")?;
+    store.close()?;
+    assert_eq!(count_whole(&path)?, 60);
+    Ok(())
+}
+
+#[test]
+fn new_ledger_has_every_mark_of_its_format() -> TestResult {
+    let folder = tempdir()?;
+    let path = folder.path().join("ledger.db");
+    closed_ledger(&path, 3)?;
+    let header = std::fs::read(&path)?;
+    assert_eq!(header[16..18], 4096_u16.to_be_bytes());
+    assert_eq!(header[56..60], 1_u32.to_be_bytes(), "the text encoding is not UTF-8");
+    let sql = Connection::open(&path)?;
+    let definitions = sql
+        .prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<Vec<String>, _>>()?;
+    let expected: Vec<&str> = TABLES.iter().map(|(_, sql)| *sql).chain(TRIGGERS).collect();
+    assert_eq!(definitions, expected);
+    let specified = include_str!("../../../schemas/ledger-v1.md");
+    for definition in expected {
+        assert!(
+            specified.lines().any(|line| line == definition),
+            "not as specified: {definition}"
+        );
+    }
     Ok(())
 }
 
@@ -298,7 +353,7 @@ fn contents(folder: &std::path::Path) -> Anyhow<Vec<(String, Vec<u8>)>> {
     let mut contents = Vec::new();
     for name in names(folder)?
         .into_iter()
-        .filter(|name| !name.ends_with("-shm") && name != "folder")
+        .filter(|name| !name.ends_with("-shm") && name != "folder" && name != "dangling")
     {
         contents.push((name.clone(), std::fs::read(folder.join(name))?));
     }
