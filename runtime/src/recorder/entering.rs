@@ -64,7 +64,7 @@ impl Recorder {
     }
 
     /// Waits until nobody else can enter anything.
-    fn alone(&self) -> Result<Alone<'_>, RecordError> {
+    pub(super) fn alone(&self) -> Result<Alone<'_>, RecordError> {
         loop {
             let speaking = match self.shared.access()? {
                 Access::Own(mut state) => {

@@ -67,7 +67,7 @@ impl Joining {
         // Before anybody else may open the ledger: from here on, this process is not to be taken for dead.
         let alive = show(&path)?;
         let Joined { position, voice, ear } = join(&path, ledger).map_err(RecordError::Join)?;
-        let folded = catch_up(&path, found.folded, position)?;
+        let folded = catch_up(&path, found.folded, position.size)?;
         if folded.law.closed().is_some() {
             return Err(OpenError::Closed { path }.into());
         }

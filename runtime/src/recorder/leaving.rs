@@ -1,5 +1,6 @@
 //! The end of a process's part in a ledger: the ledger is closed, left for whoever comes next, or handed on.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use super::fold::Take;
 use super::writer::{Own, Writer};
 use super::{Entered, RecordError, Recorder, Shared, State};
 
-/// How often, and how many times, to look whether those who have stopped are gone: a second in all.
+/// How often, and how many times, to look whether those who have stopped are gone: five seconds in all.
 const LEAVERS_LOOK: Duration = Duration::from_millis(10);
-const LEAVERS_LOOKS: u32 = 100;
+const LEAVERS_LOOKS: u32 = 500;
 
 impl Recorder {
     /// Closes the ledger: the last entry, the last checkpoint, one file. Where other processes take part, it is handed on
@@ -25,18 +26,36 @@ impl Recorder {
     /// As [`Recorder::enter`]; [`RecordError::Store`] when folding the file fails, [`RecordError::HeadFile`] when only the
     /// head file could not be written: everything entered is durable then.
     pub async fn close(mut self) -> Result<(), RecordError> {
-        self.wait_for_leavers().await;
         self.beat = None;
-        let runtime = self.runtime.seq();
-        // Made under the same lock as it is entered: a clock-stepped in between would not be counted.
-        let last = self.enter_with(&self.runtime, Vec::new(), |state| {
-            if state.says_last_word() {
-                stopped(state, runtime)
-            } else {
-                closed(state)
+        for _ in 0..LEAVERS_LOOKS {
+            if let Some(last) = self.try_close(Leavers::AreWaitedFor)? {
+                return self.let_go(last).await;
             }
-        })?;
-        self.let_go(last).await
+            tokio::time::sleep(LEAVERS_LOOK).await;
+        }
+        let last = self.try_close(Leavers::GoOn)?;
+        self.let_go(last.ok_or(RecordError::Bug("a ledger that is not let go of"))?)
+            .await
+    }
+
+    /// Enters the last word of this process: that of the ledger, if nobody goes on with it. `None` when those who are
+    /// there have stopped and are about to go: if the ledger were handed on to them, nobody would close it.
+    fn try_close(&self, leavers: Leavers) -> Result<Option<Entered>, RecordError> {
+        let runtime = self.runtime.seq();
+        let mut alone = self.alone()?;
+        let state = &mut *alone.state;
+        let is_followed = state.is_followed(&self.shared.path);
+        if is_followed && leavers == Leavers::AreWaitedFor && state.is_last_to_stop(runtime) {
+            return Ok(None);
+        }
+        state.says_last_word();
+        // Made under the same lock as it is entered: a clock-stepped in between would not be counted.
+        let body = if is_followed {
+            stopped(state, runtime)
+        } else {
+            closed(state)
+        };
+        alone.enter(&self.runtime, body, Vec::new()).map(Some)
     }
 
     /// Leaves the ledger open for whoever comes next: the runtime instance stops itself, the last checkpoint, one file.
@@ -73,7 +92,8 @@ impl Recorder {
         };
         let (writer, position, is_followed) = {
             let mut state = shared.lock();
-            let is_followed = state.says_last_word();
+            state.says_last_word();
+            let is_followed = state.law.closed().is_none() && state.is_followed(&shared.path);
             let writer = std::mem::replace(&mut state.writer, Writer::Gone);
             (writer, state.law.head(), is_followed)
         };
@@ -86,36 +106,37 @@ impl Recorder {
         }
         kept
     }
+}
 
-    /// Whoever has stopped is about to go. If the ledger were handed on to it, nobody would close it.
-    async fn wait_for_leavers(&self) {
-        for _ in 0..LEAVERS_LOOKS {
-            if !self.lock().is_followed_by_leavers_only(self.runtime.seq()) {
-                return;
-            }
-            tokio::time::sleep(LEAVERS_LOOK).await;
-        }
-    }
+/// What is done about processes that have stopped and are still there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leavers {
+    /// They are about to go.
+    AreWaitedFor,
+    /// They hang: the ledger is left to them.
+    GoOn,
 }
 
 impl State {
-    /// Says whether others go on with the ledger behind what is entered now. Nobody joins any more, and what is handed
-    /// over waits for the next appender.
-    fn says_last_word(&mut self) -> bool {
+    /// Nobody joins any more, and what is handed over waits for the next appender.
+    fn says_last_word(&mut self) {
+        if let Writer::Own(own) = &mut self.writer {
+            own.is_leaving = true;
+        }
+    }
+
+    /// Whether others go on with the ledger: they are connected, or have not yet come over from the appender before.
+    fn is_followed(&mut self, path: &Path) -> bool {
         match &mut self.writer {
-            Writer::Own(own) => {
-                own.is_leaving = true;
-                own.feeds.count() > 0
-            }
+            // Who cannot be asked after is not shut out.
+            Writer::Own(own) => own.feeds.count() > 0 || Alive::anybody(path).unwrap_or(true),
             Writer::Joined(_) | Writer::Nobody(_) | Writer::Gone => true,
         }
     }
 
-    fn is_followed_by_leavers_only(&mut self, runtime: Seq) -> bool {
-        let Writer::Own(own) = &mut self.writer else {
-            return false;
-        };
-        own.feeds.count() > 0 && self.law.running().all(|other| other.seq() == runtime)
+    /// Whether this process appends, and everybody else has stopped.
+    fn is_last_to_stop(&self, runtime: Seq) -> bool {
+        matches!(self.writer, Writer::Own(_)) && self.law.running().all(|other| other.seq() == runtime)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The process that appended has left: one of those that had joined it takes its place, the others join that one
 //! (handover-v1 §4).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use countersign_ledger::handover::{Ear, GoneReason, HandoverError, Joined, join}
 use countersign_ledger::reader::LedgerReader;
 use countersign_ledger::store::{Sqlite, Store, StoreError};
 use countersign_schemas::chain;
-use countersign_schemas::number::Seq;
+use countersign_schemas::number::{Seq, Size};
 use countersign_schemas::statement::Seen;
 use countersign_verifier::audit::{Folded, replay};
 
@@ -79,8 +80,12 @@ impl Shared {
     }
 
     fn append_from_now_on(&self, state: &mut State, store: Sqlite) -> Result<(), RecordError> {
+        // Somebody may have come before this process, said what was left to say, and handed on in its turn.
+        if store.size() > state.law.head().size {
+            self.fold_up_to(state, store.size())?;
+        }
         let head = state.law.head();
-        if store.size() != head.size || !ends_in(store.path(), head) {
+        if store.size() != head.size || !ends_in(store.path(), head) || state.law.closed().is_some() {
             return Err(RecordError::Handover);
         }
         self.heads.were_signed_up_to(head.size);
@@ -88,15 +93,21 @@ impl Shared {
         Ok(())
     }
 
-    fn join_successor(&self, state: &mut State, joined: Joined) -> Result<Ear, RecordError> {
-        let Joined { position, voice, ear } = joined;
+    /// Folds what is in the file and was not heard.
+    fn fold_up_to(&self, state: &mut State, size: Size) -> Result<(), RecordError> {
         let folded = Folded {
             law: std::mem::take(&mut state.law),
             tree: std::mem::take(&mut state.tree),
         };
-        let folded = catch_up(&self.path, folded, position)?;
+        let folded = catch_up(&self.path, folded, size)?;
         state.head = folded.law.head().link;
         (state.law, state.tree) = (folded.law, folded.tree);
+        Ok(())
+    }
+
+    fn join_successor(&self, state: &mut State, joined: Joined) -> Result<Ear, RecordError> {
+        let Joined { position, voice, ear } = joined;
+        self.fold_up_to(state, position.size)?;
         match std::mem::replace(&mut state.writer, Writer::Gone) {
             Writer::Nobody(alive) => state.writer = Writer::Joined(Link::new(voice, alive)),
             _ => return Err(RecordError::Handover),
@@ -115,7 +126,7 @@ pub(super) fn is_passing(error: &HandoverError) -> bool {
 }
 
 /// Whether the last entry of the file is the one that `head` names.
-fn ends_in(path: &std::path::Path, head: Seen) -> bool {
+fn ends_in(path: &Path, head: Seen) -> bool {
     let Some(last) = head.size.get().checked_sub(1) else {
         return false;
     };
@@ -127,10 +138,10 @@ fn ends_in(path: &std::path::Path, head: Seen) -> bool {
 /// Longest wait for entries that were told to be on disk.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(30);
 
-/// Folds what the file has beyond `folded`, at least up to `position`, which may have to be waited for.
-pub(super) fn catch_up(path: &std::path::Path, mut folded: Folded, position: Seen) -> Result<Folded, RecordError> {
+/// Folds what the file has beyond `folded`, at least up to `size`, which may have to be waited for.
+pub(super) fn catch_up(path: &Path, mut folded: Folded, size: Size) -> Result<Folded, RecordError> {
     let deadline = Instant::now() + CATCH_UP_WAIT;
-    while folded.size() < position.size {
+    while folded.size() < size {
         if Instant::now() > deadline {
             return Err(RecordError::Handover);
         }
@@ -139,7 +150,7 @@ pub(super) fn catch_up(path: &std::path::Path, mut folded: Folded, position: See
             path: path.to_owned(),
             source,
         })?;
-        if folded.size() < position.size {
+        if folded.size() < size {
             thread::sleep(LOOK);
         }
     }
