@@ -22,13 +22,17 @@ pub(crate) struct Judged {
 
 impl Judge {
     pub(crate) fn new(anchor: &Path) -> Checked<Self> {
-        let anchor = Anchor::parse(&std::fs::read_to_string(anchor)?)?;
-        Ok(Self {
+        Ok(Self::trusting(Some(Anchor::parse(&std::fs::read_to_string(anchor)?)?)))
+    }
+
+    /// An auditor who trusts this anchor, or nobody.
+    pub(crate) fn trusting(anchor: Option<Anchor>) -> Self {
+        Self {
             options: AuditOptions {
-                anchors: vec![anchor],
+                anchors: anchor.into_iter().collect(),
                 ..AuditOptions::default()
             },
-        })
+        }
     }
 
     /// The judge who was given this head as well.
@@ -71,7 +75,8 @@ impl Judged {
 impl fmt::Display for Judged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {}", self.code)?;
-        self.report.findings.iter().try_for_each(|finding| {
+        let mut told = self.report.findings.iter().chain(&self.report.unproven);
+        told.try_for_each(|finding| {
             let entry = finding.entry.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
             write!(f, "; {} at {entry}: {}", finding.code, finding.text())
         })

@@ -28,6 +28,26 @@ pub(crate) fn countersign_path() -> PathBuf {
     folder().join("countersign")
 }
 
+/// The program that writes ledgers for the crash tests.
+pub(crate) fn ledger_writer() -> Command {
+    clean(&ledger_writer_path())
+}
+
+/// The path of the program that writes ledgers.
+pub(crate) fn ledger_writer_path() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let program = folder().join("examples/ledger_writer");
+        // `cargo test` builds examples, unless it is told to build one test alone.
+        if !program.is_file() {
+            let example = ["-p", "countersign-tests", "--example", "ledger_writer"];
+            build(&example, folder().ends_with("release"));
+        }
+        program
+    });
+    built.clone()
+}
+
 /// What a finished program left.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -128,24 +148,19 @@ fn folder() -> &'static Path {
             .to_owned();
         // `cargo test --workspace` builds both, because their packages have integration tests.
         if !["countersign", "verify"].iter().all(|name| folder.join(name).is_file()) {
-            build(folder.ends_with("release"));
+            let both = ["-p", "countersign-verifier", "-p", "countersign-runtime", "--bins"];
+            build(&both, folder.ends_with("release"));
         }
         folder
     })
 }
 
-fn build(release: bool) {
+fn build(what: &[&str], release: bool) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args([
-        "build",
-        "--locked",
-        "-p",
-        "countersign-verifier",
-        "-p",
-        "countersign-runtime",
-        "--bins",
-    ]);
-    command.args(release.then_some("--release"));
+    command
+        .args(["build", "--locked"])
+        .args(what)
+        .args(release.then_some("--release"));
     let status = command.status().expect("cargo can be started");
     assert!(status.success(), "the programs could not be built: {status}");
 }

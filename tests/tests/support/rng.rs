@@ -8,6 +8,12 @@ impl Rng {
         Self(seed)
     }
 
+    /// What `COUNTERSIGN_TEST_SEED` says, else `usual`.
+    pub(crate) fn chosen_seed(usual: u64) -> u64 {
+        let chosen = std::env::var("COUNTERSIGN_TEST_SEED").ok();
+        chosen.and_then(|seed| seed.parse().ok()).unwrap_or(usual)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
