@@ -15,9 +15,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use countersign_identity::trust::Anchor;
+use countersign_ledger::checkpoint::{self, CheckpointPublicKeys};
+use countersign_ledger::cose::Unverified;
+use countersign_ledger::head_file::HeadFile;
 use countersign_ledger::reader::{LedgerReader, StoredEntry};
 use countersign_ledger::store::{Content, Row, Sqlite, Store, backup, export};
+use countersign_schemas::body::Body;
 use countersign_schemas::number::Size;
+use countersign_schemas::record::Record;
+use countersign_schemas::statement::Statement;
 use countersign_verifier::audit::{AuditOptions, Verdict, audit};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -48,6 +54,8 @@ struct Files {
     folder: TempDir,
     seeds: Vec<Seed>,
     story: Vec<Row>,
+    checkpoints: Vec<(u64, Vec<u8>)>,
+    keys: CheckpointPublicKeys,
     options: AuditOptions,
 }
 
@@ -72,6 +80,7 @@ enum Way {
     Audit,
     Copy,
     Write,
+    Head,
 }
 
 impl Files {
@@ -87,7 +96,9 @@ impl Files {
         Ok(Self {
             seeds: seeds.to_vec(),
             folder,
+            keys: checkpoint_keys(&story)?,
             story,
+            checkpoints: checkpoints()?,
             options: AuditOptions {
                 anchors: vec![Anchor::parse(&anchor()?)?],
                 story: true,
@@ -178,6 +189,21 @@ impl Files {
         })
     }
 
+    /// The head file alone: only what the ledger's keys signed is a head of it.
+    fn head(&self) -> Outcome<&'static str> {
+        let Ok(Some(note)) = HeadFile::beside(&self.path(NAMES[0])).read() else {
+            return Ok("head: not read");
+        };
+        let Ok(head) = checkpoint::verify(&note, &self.keys) else {
+            return Ok("head: not signed");
+        };
+        let is_true = |(_, note): &(u64, Vec<u8>)| checkpoint::verify(note, &self.keys).is_ok_and(|it| it == head);
+        match self.checkpoints.iter().any(is_true) {
+            true => Ok("head: signed"),
+            false => Err("a head verifies that nobody signed".into()),
+        }
+    }
+
     fn write(&self) -> Outcome<&'static str> {
         let Ok(mut store) = Sqlite::open(&self.path(NAMES[0])) else {
             return Ok("write: not opened");
@@ -214,7 +240,10 @@ impl Target for Files {
             seed.files
                 .push(("-journal", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\0\0\0\x01".repeat(80)));
         }
-        let way = *dice.pick(&[Way::Read, Way::Read, Way::Audit, Way::Copy, Way::Write]);
+        let mut head = dice.pick(&self.checkpoints).1.clone();
+        spoil_note(dice, &mut head);
+        seed.files.push(("-head", head));
+        let way = *dice.pick(&[Way::Read, Way::Read, Way::Audit, Way::Copy, Way::Write, Way::Head]);
         Input { files: seed.files, way }
     }
 
@@ -226,6 +255,7 @@ impl Target for Files {
             Way::Audit => self.audit(),
             Way::Copy => self.copy(),
             Way::Write => self.write(),
+            Way::Head => self.head(),
         }
     }
 
@@ -319,4 +349,51 @@ fn checkpoints() -> Outcome<Vec<(u64, Vec<u8>)>> {
 /// The principal of that ledger, in the form of `--trust`.
 fn anchor() -> Outcome<String> {
     Ok(seeds::story_vector()?["anchor"].as_str().ok_or("no anchor")?.to_owned())
+}
+
+/// The keys that sign the ledger's checkpoints, from its first entry.
+fn checkpoint_keys(story: &[Row]) -> Outcome<CheckpointPublicKeys> {
+    let record = Record::decode(story.first().ok_or("an empty story")?.record())?;
+    let statement = Statement::decode(Unverified::parse(&record.statement)?.payload())?;
+    let Body::LedgerOpened(opened) = statement.body else {
+        return Err("the story does not begin with ledger.opened".into());
+    };
+    let keys = &opened.checkpoint_keys;
+    Ok(CheckpointPublicKeys::from_bytes(&keys.ed25519.0, &keys.ml_dsa_44.0)?)
+}
+
+/// Changes a note: bits, lines that come twice, too early or not at all, numbers, and what stands in base64.
+fn spoil_note(dice: &mut Dice, note: &mut Vec<u8>) {
+    match dice.below(6) {
+        0 => {}
+        1 => {
+            let at = dice.below(note.len());
+            note[at] ^= 1 << dice.below(8);
+        }
+        2 => {
+            let mut lines: Vec<Vec<u8>> = note
+                .split_inclusive(|byte| *byte == b'\n')
+                .map(<[u8]>::to_vec)
+                .collect();
+            let (from, to) = (dice.below(lines.len()), dice.below(lines.len()));
+            let line = lines[from].clone();
+            match dice.below(3) {
+                0 => lines.insert(to, line),
+                1 => lines.swap(from, to),
+                _ => drop(lines.remove(from)),
+            }
+            *note = lines.concat();
+        }
+        3 => {
+            let number = dice.number(51).to_string();
+            let start = note.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            note.splice(start..start + 1, number.bytes());
+        }
+        4 => note.truncate(dice.below(note.len())),
+        _ => {
+            let piece = note.clone();
+            let times = if dice.once_in(4) { 60 } else { 1 };
+            (0..times).for_each(|_| note.extend(&piece));
+        }
+    }
 }

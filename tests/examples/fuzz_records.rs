@@ -1,4 +1,5 @@
-//! Fuzzes what decodes one record: the record itself, the envelope in it, and the statement in that.
+//! Fuzzes what decodes one record: the record itself, the envelope in it, and the statement in that; and what decodes the
+//! messages in which records go from one process to another.
 //!
 //! `cargo run --release -p countersign-tests --example fuzz_records -- --seconds 600 [--seed S] [--from K]`: inputs are
 //! mutated golden vectors. An input that panics, takes more than a second, or breaks a property is written to a file,
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use countersign_identity::did::PeerDid;
 use countersign_identity::keys::HybridPublic;
 use countersign_ledger::cose::{AadLedger, Unverified};
+use countersign_ledger::handover::FromAppender;
 use countersign_schemas::body::{Body, Newcomer};
 use countersign_schemas::digest::LedgerId;
 use countersign_schemas::record::Record;
@@ -45,6 +47,8 @@ struct Records {
     trees: Vec<Item>,
     /// Where the records of the lawful ledger begin among them.
     lawful_from: usize,
+    /// What an appender says to those who take part in the ledger (handover-v1 §3).
+    handed_over: Vec<Item>,
     /// Keys of the ledger's instances, and its id: under one of them every statement of it verifies.
     keys: Vec<HybridPublic>,
     ledger: LedgerId,
@@ -57,11 +61,13 @@ impl Records {
         let mut seeds = messages()?;
         let lawful_from = seeds.len();
         let (mut keys, mut signed, mut ledger) = (Vec::new(), BTreeSet::new(), None);
+        let mut handed_over = short_messages();
         for row in seeds::story()? {
             seeds.push(row.record().to_vec());
             let record = Record::decode(row.record())?;
             let envelope = Unverified::parse(&record.statement)?;
             let statement = Statement::decode(envelope.payload())?;
+            handed_over.push(Item::read(&FromAppender::Entry(row).encode()));
             signed.insert(envelope.payload().to_vec());
             let did = match &statement.body {
                 Body::LedgerOpened(opened) => {
@@ -82,6 +88,7 @@ impl Records {
             trees: seeds.iter().map(|seed| Item::read(seed)).collect(),
             seeds,
             lawful_from,
+            handed_over,
             keys,
             ledger: ledger.ok_or("the story has no first entry")?,
             signed,
@@ -94,7 +101,12 @@ impl Target for Records {
 
     fn input(&self, dice: &mut Dice) -> Vec<u8> {
         let from = if dice.once_in(3) { 0 } else { self.lawful_from };
-        let mut tree = dice.pick(&self.trees[from..]).clone();
+        let pool = if dice.once_in(6) {
+            &self.handed_over
+        } else {
+            &self.trees[from..]
+        };
+        let mut tree = dice.pick(pool).clone();
         for _ in 0..dice.below(4) {
             let mut other = dice.pick(&self.trees).clone();
             tree.mutate(dice, &mut other);
@@ -110,6 +122,13 @@ impl Target for Records {
     }
 
     fn play(&self, input: &Vec<u8>) -> Outcome<&'static str> {
+        if let Ok(message) = FromAppender::decode(input) {
+            // Whatever reason is not known stands for one that is.
+            return match message.encode() == *input || matches!(message, FromAppender::Gone(_)) {
+                true => Ok("message of an appender"),
+                false => Err("a message is accepted that is not canonical".into()),
+            };
+        }
         let record = Record::decode(input);
         if let Ok(record) = &record
             && record.encode() != *input
@@ -194,4 +213,25 @@ fn messages() -> Outcome<Vec<Vec<u8>>> {
         }
     }
     Ok(messages)
+}
+
+/// One message of each other kind that an appender says.
+fn short_messages() -> Vec<Item> {
+    let number = |argument| Item::Head {
+        major: 0,
+        argument,
+        wide: false,
+    };
+    let hash = || Item::Bytes(vec![7; 32]);
+    let text = |text: &str| Item::Text(text.as_bytes().to_vec());
+    let items = [
+        vec![number(16), number(1), hash(), number(51), hash()],
+        vec![number(18), number(51)],
+        vec![number(19), number(1), number(50)],
+        vec![number(20), number(1), text("I5"), text("one thing"), text("another")],
+        vec![number(21), number(1), number(51), hash()],
+        vec![number(22), number(51), hash()],
+        vec![number(23), text("slow")],
+    ];
+    items.map(Item::Array).to_vec()
 }

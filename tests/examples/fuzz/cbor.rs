@@ -97,20 +97,26 @@ impl Item {
         None
     }
 
+    /// One item of the tree, whichever.
+    fn piece(&mut self, dice: &mut Dice) -> Self {
+        let place = dice.below(self.count());
+        self.nth(place).map_or(Self::Raw(Vec::new()), |item| item.clone())
+    }
+
     /// Changes one item of the tree; items to put in its place come from `other`.
     pub(crate) fn mutate(&mut self, dice: &mut Dice, other: &mut Self) {
         let place = dice.below(self.count());
-        let lent = other.nth(dice.below(other.count())).map(|item| item.clone());
+        let lent = other.piece(dice);
         let Some(item) = self.nth(place) else { return };
         match dice.below(6) {
-            0 => *item = lent.unwrap_or(Self::Raw(Vec::new())),
+            0 => *item = lent,
             1 => item.bury(dice),
             _ => item.alter(dice, lent),
         }
     }
 
     /// Changes what the item says, by its type.
-    fn alter(&mut self, dice: &mut Dice, lent: Option<Self>) {
+    fn alter(&mut self, dice: &mut Dice, lent: Self) {
         match self {
             Self::Head { major, argument, wide } => match dice.below(5) {
                 0 => *major = [0, 1, 7][dice.below(3)],
@@ -119,7 +125,7 @@ impl Item {
             },
             Self::Bytes(bytes) | Self::Text(bytes) if dice.once_in(3) => resize(dice, bytes),
             Self::Bytes(bytes) | Self::Text(bytes) | Self::Raw(bytes) => {
-                let other = lent.map(|item| item.write()).unwrap_or_default();
+                let other = lent.write();
                 spoil(dice, bytes, &other);
             }
             Self::Nested(inside) => *self = Self::Bytes(inside.write()),
@@ -148,7 +154,7 @@ impl Item {
 }
 
 /// Takes items out, doubles them, swaps them, or says another number of them.
-fn rearrange(dice: &mut Dice, items: &mut Vec<Item>, lent: Option<Item>) {
+fn rearrange(dice: &mut Dice, items: &mut Vec<Item>, lent: Item) {
     let (at, to) = (dice.below(items.len()), dice.below(items.len()));
     match dice.below(5) {
         0 if !items.is_empty() => drop(items.remove(at)),
@@ -165,7 +171,7 @@ fn rearrange(dice: &mut Dice, items: &mut Vec<Item>, lent: Option<Item>) {
             items.iter().for_each(|item| item.write_to(&mut out));
             *items = vec![Item::Raw(out)];
         }
-        _ => items.extend(lent),
+        _ => items.push(lent),
     }
 }
 
