@@ -2,6 +2,7 @@
 
 use std::sync::MutexGuard;
 
+use countersign_ledger::cose::AadLedger;
 use countersign_schemas::body::{Body, EventCode, SessionEvent};
 use countersign_schemas::kind::Kind;
 use countersign_schemas::number::Millis;
@@ -9,7 +10,7 @@ use countersign_verifier::law::Law;
 
 use super::joined::Turn;
 use super::writer::Writer;
-use super::{Entered, Instance, Payload, RecordError, Recorder, Shared, State};
+use super::{Entered, Instance, Payload, RecordError, Recorder, Shared, Signed, Spoken, State};
 
 impl Recorder {
     /// Enters what `author` says. `payloads` are those the body refers to, in slot order.
@@ -17,17 +18,19 @@ impl Recorder {
     /// # Errors
     /// [`RecordError::Unlawful`] when the law forbids the entry: nothing was written and the state is unchanged.
     /// [`RecordError::Append`] and [`RecordError::Handover`] when the ledger takes nothing any more.
-    pub fn enter(&self, author: &Instance, body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
+    pub fn enter(&self, author: &Instance, mut body: Body, payloads: Vec<Payload>) -> Result<Entered, RecordError> {
         if sees_everything(body.kind()) {
             return self.enter_with(author, payloads, |_| body);
         }
         loop {
             let speaking = match self.shared.access()? {
-                Access::Own(mut state) => {
-                    let at = self.time(&mut state)?;
-                    let signed = state.sign(self.ledger, author, body, at);
-                    return state.take(signed, payloads);
-                }
+                Access::Own(state) => match self.sign_beside(state, author, body)? {
+                    Beside::Placed(mut state, signed) => return state.take(*signed, payloads),
+                    Beside::Joined(taken_back) => {
+                        body = taken_back;
+                        continue;
+                    }
+                },
                 Access::Joined(speaking) => speaking,
             };
             self.tell_stepped_clock(&speaking)?;
@@ -35,6 +38,38 @@ impl Recorder {
                 return Ok(entered);
             }
         }
+    }
+
+    /// Signs what an agent or advisor says while others enter what they have to say, and gives it the place that is next
+    /// then.
+    ///
+    /// What the runtime instance says is signed while nobody else enters: each of its statements has to have seen the one
+    /// before it (rule I5), and it makes most of them, so that signing two at a time would come to signing one of them again.
+    fn sign_beside<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        author: &Instance,
+        body: Body,
+    ) -> Result<Beside<'s>, RecordError> {
+        let at = self.time(&mut state)?;
+        if author.seq() == self.runtime.seq() {
+            let signed = state.sign(self.ledger, author, body, at);
+            return Ok(Beside::Placed(state, Box::new(signed)));
+        }
+        let statement = state.statement(author, body, at);
+        drop(state);
+        let spoken = Spoken::sign(statement, AadLedger::Of(self.ledger), author);
+        let Access::Own(mut state) = self.shared.access()? else {
+            return Ok(Beside::Joined(spoken.statement.body));
+        };
+        let received = self.time(&mut state)?;
+        let signed = if state.still_stands(&spoken.statement) {
+            spoken.placed(state.law.next_seq(), received, state.head)
+        } else {
+            // The same author has spoken on another thread meanwhile.
+            state.sign(self.ledger, author, spoken.statement.body, received)
+        };
+        Ok(Beside::Placed(state, Box::new(signed)))
     }
 
     /// As [`Recorder::enter`], for a body that depends on everything in front of it.
@@ -119,6 +154,14 @@ fn clock_stepped() -> Body {
         detail: None,
     }
     .into()
+}
+
+/// What became of a statement that was signed beside the state.
+enum Beside<'s> {
+    /// It has its place in a state that nobody else can change as long as this is held.
+    Placed(MutexGuard<'s, State>, Box<Signed>),
+    /// Another process has become the one that appends: the statement is to be handed over.
+    Joined(Body),
 }
 
 /// The way in, as it is just now.

@@ -1,7 +1,7 @@
 //! The recorder: the one way from a statement into the ledger.
 //!
-//! Under one lock it stamps the author's counter, the time and the head that is seen, signs with the author's own key,
-//! runs the law over the result, and only then hands the record to the ledger. So the runtime cannot write what the
+//! Under one lock it stamps the author's counter, the time and the head that is seen, runs the law over the signed
+//! result, and only then hands the record to the ledger. So the runtime cannot write what the
 //! verifier would reject, and entries stand in the order in which they were judged.
 //!
 //! One process at a time appends to a ledger. In the others, which joined it ([`joined`]), the same recorder holds a
@@ -27,9 +27,9 @@ mod recovery;
 mod several_tests;
 mod successor;
 mod takeover;
-mod writer;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -46,15 +46,15 @@ use countersign_schemas::digest::{Digest, LedgerId, Link};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
-use countersign_verifier::law::{Entry, Law};
+use countersign_verifier::law::{Entry, Law, SEEN_LAG_MAX};
 
 use crate::clock::Clock;
 
 pub use error::RecordError;
 pub use existing::{Existing, OpenError};
 use heads::{Beat, Heads};
-use joined::Pending;
 pub use instance::{Instance, Newborn};
+use joined::Pending;
 pub use joining::Joining;
 pub use opening::Authority;
 pub use payload::Payload;
@@ -167,9 +167,9 @@ impl State {
         })
     }
 
-    /// What `author` says at `at`, having seen everything up to here; signed, but nowhere yet.
-    fn sign(&self, ledger: LedgerId, author: &Instance, body: Body, at: Millis) -> Signed {
-        let statement = Statement {
+    /// What `author` says at `at`, having seen everything up to here.
+    fn statement(&self, author: &Instance, body: Body, at: Millis) -> Statement {
+        Statement {
             by: author.seq(),
             // Somebody unknown to the law introduces itself, or is refused by it, whatever the count.
             n: self.law.next_n(author.seq()).unwrap_or_default(),
@@ -177,8 +177,20 @@ impl State {
             seen: self.law.head(),
             body,
             ext: None,
-        };
+        }
+    }
+
+    /// As [`State::statement`]; signed, but nowhere yet.
+    fn sign(&self, ledger: LedgerId, author: &Instance, body: Body, at: Millis) -> Signed {
+        let statement = self.statement(author, body, at);
         Signed::new(statement, at, self.head, AadLedger::Of(ledger), author)
+    }
+
+    /// Whether `statement` can still be entered as it was signed: its author has said nothing since, and it has seen
+    /// enough.
+    fn still_stands(&self, statement: &Statement) -> bool {
+        let lag = self.law.head().size.get().saturating_sub(statement.seen.size.get());
+        self.law.next_n(statement.by) == Some(statement.n) && lag <= SEEN_LAG_MAX
     }
 }
 
@@ -219,6 +231,28 @@ impl Recorder {
     }
 }
 
+/// A signed statement, not yet anywhere.
+struct Spoken {
+    statement: Statement,
+    digest: Digest,
+    envelope: Vec<u8>,
+}
+
+impl Spoken {
+    fn sign(statement: Statement, ledger: AadLedger, author: &Instance) -> Self {
+        let encoded = statement.encode();
+        Self {
+            envelope: cose::sign(&encoded, statement.kind().signatures(), ledger, &author.secret),
+            digest: Digest::sha256(&encoded),
+            statement,
+        }
+    }
+
+    fn placed(self, seq: Seq, received: Millis, prev: Link) -> Signed {
+        Signed::placed(self.statement, self.digest, self.envelope, seq, received, prev)
+    }
+}
+
 /// A signed statement with its place, not yet judged.
 struct Signed {
     seq: Seq,
@@ -234,21 +268,12 @@ struct Signed {
 impl Signed {
     /// Has `author` sign the statement, for the place behind what it has seen.
     fn new(statement: Statement, received: Millis, prev: Link, ledger: AadLedger, author: &Instance) -> Self {
-        let encoded = statement.encode();
-        let envelope = cose::sign(&encoded, statement.kind().signatures(), ledger, &author.secret);
         let seq = statement.seen.size.next_seq();
-        Self::placed(statement, Digest::sha256(&encoded), envelope, seq, received, prev)
+        Spoken::sign(statement, ledger, author).placed(seq, received, prev)
     }
 
     /// Gives a signed statement this place.
-    fn placed(
-        statement: Statement,
-        digest: Digest,
-        envelope: Vec<u8>,
-        seq: Seq,
-        received: Millis,
-        prev: Link,
-    ) -> Self {
+    fn placed(statement: Statement, digest: Digest, envelope: Vec<u8>, seq: Seq, received: Millis, prev: Link) -> Self {
         let record = Record {
             seq,
             received,

@@ -254,3 +254,7 @@ impl Crew {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "crew_tests.rs"]
+mod tests;
