@@ -36,12 +36,12 @@ fn names(folder: &Path) -> Checked<Vec<String>> {
 #[test]
 fn demo_leaves_a_ledger_in_one_file_and_an_anchor() -> Checked {
     let story = story();
-    // The project that the agents worked on may stay, to be looked at; nothing else does.
+    // The project that the agents worked on may stay, to be looked at, and the head is for `verify --head`.
     let left: Vec<String> = names(&story.folder())?
         .into_iter()
         .filter(|name| name != "project")
         .collect();
-    assert_eq!(left, ["ledger.db", "principal.did"]);
+    assert_eq!(left, ["ledger.db", "ledger.db-head", "principal.did"]);
     let anchor = fs::read_to_string(story.anchor())?;
     assert_eq!(anchor.lines().count(), 1, "one line: {anchor:?}");
     assert!(anchor.starts_with("did:peer:4zQm"), "{anchor:?}");

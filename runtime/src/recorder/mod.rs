@@ -24,6 +24,8 @@ mod payload;
 mod place;
 mod recovery;
 #[cfg(test)]
+mod reopen_tests;
+#[cfg(test)]
 mod several_tests;
 mod successor;
 mod takeover;
