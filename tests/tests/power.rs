@@ -128,6 +128,12 @@ impl Wreck {
     }
 }
 
+/// How often a log was begun, on a new file or over an old one: each begins with a header of its own.
+fn logs_begun(events: &[Event]) -> usize {
+    let is_header = |event: &&Event| matches!(event, Event::Written { place: 0, bytes, .. } if bytes.len() == 32);
+    events.iter().filter(is_header).count()
+}
+
 #[test]
 fn power_cut_at_any_moment_loses_nothing_and_is_recovered_from() -> Checked {
     let Some(shim) = Shim::for_test("power_cut_at_any_moment_loses_nothing_and_is_recovered_from") else {
@@ -137,6 +143,8 @@ fn power_cut_at_any_moment_loses_nothing_and_is_recovered_from() -> Checked {
     let looked_at = AtomicUsize::new(0);
     let life = |number: usize| -> Checked {
         let events = recorded(shim, LIVES[number])?;
+        // Each of the two writers begins one; in the second life they come round to begin another.
+        assert!(logs_begun(&events) >= if number == 1 { 4 } else { 2 }, "life {number}");
         let mut rng = Rng::seeded(seed + number as u64);
         wrecks(&events, &mut rng, |wreck| {
             let count = looked_at.fetch_add(1, Ordering::Relaxed);
