@@ -1,13 +1,15 @@
 //! Ledgers of several processes: what stays unproven, and what the state tells the next process. What is refused stands in
 //! the golden vectors.
 
-use countersign_ledger::merkle::Root;
+use countersign_ledger::merkle::{Frontier, Root};
 use countersign_schemas::body::{Body, RunEndReason};
 use countersign_schemas::number::Seq;
-use countersign_verifier::audit::Verdict;
+use countersign_verifier::audit::{AuditOptions, Verdict};
 use countersign_verifier::law::{Stop, Unfinished};
 
-use crate::support::aftermath::{crash, end_run, expire, handover, head, join, lose, recovery, side_by_side};
+use crate::support::aftermath::{
+    crash, end_run, expire, handover, head, join, lose, recovery, side_by_side, unattended,
+};
 use crate::support::cast::Who;
 use crate::support::story::{RUNTIME, close_by, stop};
 use crate::support::writer::{Draft, Twist, Writer};
@@ -55,8 +57,29 @@ fn after_the_crash(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, 
 }
 
 #[test]
-fn a_clean_hand_over_costs_nothing() {
+fn a_hand_over_between_two_that_run_costs_nothing() {
     leaves(&handover(Twist::honest()), &[]);
+}
+
+#[test]
+fn c1_a_ledger_that_lay_unattended_unless_a_head_covers_it() {
+    let writer = unattended(Twist::honest());
+    leaves(&writer, &[("C1", "second")]);
+    let found = writer.at("second").get();
+    for (size, verdict) in [(found - 1, Verdict::Incomplete), (found, Verdict::Verified)] {
+        let mut tree = Frontier::new();
+        let covered = writer
+            .entries
+            .iter()
+            .take(usize::try_from(size).expect("a short story"));
+        covered.for_each(|entry| tree.push(&entry.record));
+        let options = AuditOptions {
+            heads: vec![head(size, tree.root()).as_bytes().to_vec()],
+            ..anchored()
+        };
+        let report = audit(&Told::from_written(&writer), &options);
+        assert_eq!((codes(&report), report.verdict()), (Vec::new(), verdict));
+    }
 }
 
 #[test]
@@ -177,8 +200,8 @@ fn c1_is_silent_where_the_closer_took_over_from_nobody() {
     writer.twist = Twist::default();
     writer.checkpoints.truncate(1);
     let second = (Who::Second, writer.at("second"));
-    stop(&mut writer, "second-stop", second, second.1);
     let third = join(&mut writer, "third", Who::Third, None);
+    stop(&mut writer, "second-stop", second, second.1);
     close_by(&mut writer, third);
     leaves(&writer, &AFTER_THE_CRASH);
 }

@@ -76,8 +76,24 @@ fn clean_up(writer: &mut Writer<'_>, successor: Author) {
     }
 }
 
-/// The first process stops cleanly, and another goes on.
+/// A second process joins before the first one stops, and goes on.
 pub(crate) fn handover<'t>(twist: Twist<'t>) -> Writer<'t> {
+    handed_over(twist, Joins::BeforeTheStop)
+}
+
+/// The first process stops, and the second joins when nobody runs.
+pub(crate) fn unattended<'t>(twist: Twist<'t>) -> Writer<'t> {
+    handed_over(twist, Joins::AfterTheStop)
+}
+
+/// When the second process joins.
+#[derive(PartialEq, Eq)]
+enum Joins {
+    BeforeTheStop,
+    AfterTheStop,
+}
+
+fn handed_over<'t>(twist: Twist<'t>, joins: Joins) -> Writer<'t> {
     let mut writer = Writer::new(twist);
     opening(&mut writer);
     cast(&mut writer);
@@ -86,8 +102,9 @@ pub(crate) fn handover<'t>(twist: Twist<'t>) -> Writer<'t> {
     stop(&mut writer, "lead-stop", lead, lead.1);
     stop(&mut writer, "advisor-stop", advisor, advisor.1);
     end_run(&mut writer, "run-ended", RUNTIME, ("run", "lead"), RunEndReason::Done);
+    let joined = (joins == Joins::BeforeTheStop).then(|| join(&mut writer, "second", Who::Second, None));
     stop(&mut writer, "first-stop", RUNTIME, Seq::ZERO);
-    let second = join(&mut writer, "second", Who::Second, None);
+    let second = joined.unwrap_or_else(|| join(&mut writer, "second", Who::Second, None));
     let lead = start(&mut writer, second);
     work(&mut writer, second, lead);
     end(&mut writer, second, lead);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Vector;
 use super::broken::{Broken, broken};
-use crate::support::aftermath::{crash, handover, recovery, side_by_side};
+use crate::support::aftermath::{crash, handover, recovery, side_by_side, unattended};
 use crate::support::story::tell;
 use crate::support::writer::{Twist, Writer};
 use crate::support::{Told, anchored, audit};
@@ -40,8 +40,14 @@ pub(super) const CRASH: Honest = Honest {
 
 pub(super) const HANDOVER: Honest = Honest {
     name: "handover",
-    why: "a process stops cleanly, and another goes on and closes",
+    why: "a second process joins, the first one stops, and the second goes on and closes",
     tell: handover,
+};
+
+pub(super) const UNATTENDED: Honest = Honest {
+    name: "unattended",
+    why: "the first process stops, and the second joins when nobody runs: the host alone could have cut the ledger there",
+    tell: unattended,
 };
 
 pub(super) const SIDE_BY_SIDE: Honest = Honest {
@@ -57,7 +63,7 @@ pub(super) const RECOVERY: Honest = Honest {
 };
 
 pub(super) fn all() -> Vec<Vector> {
-    let honest = [STORY, CRASH, HANDOVER, SIDE_BY_SIDE, RECOVERY];
+    let honest = [STORY, CRASH, HANDOVER, UNATTENDED, SIDE_BY_SIDE, RECOVERY];
     let told: BTreeMap<&str, Told> = honest
         .iter()
         .map(|story| (story.name, (story.tell)(Twist::honest()).into()))

@@ -13,7 +13,7 @@ use countersign_schemas::number::{Count, Millis, Seq, Size};
 use countersign_verifier::projection::Observed;
 
 use super::broken::{Broken, case};
-use super::ledger::{CRASH, HANDOVER, Honest, RECOVERY, SIDE_BY_SIDE};
+use super::ledger::{CRASH, Honest, RECOVERY, SIDE_BY_SIDE, UNATTENDED};
 use crate::support::aftermath::{end_run, expire, head, head_under, join, join_as, lose, recover, remark};
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, window};
@@ -232,7 +232,7 @@ fn succession() -> Vec<Broken> {
             lead,
         ),
         of(
-            &HANDOVER,
+            &UNATTENDED,
             "A5",
             "succeeds_stopped",
             "takes over from one that stopped itself",
