@@ -3,15 +3,16 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use countersign_ledger::store::{Sqlite, Store};
 use countersign_verifier::cli::run;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Told;
 use crate::support::cast::Who;
-use crate::support::file::store;
+use crate::support::file::{row, store};
 use crate::support::story::tell;
 use crate::support::writer::Twist;
 
@@ -42,6 +43,21 @@ fn verify<S: Into<OsString> + Clone>(arguments: &[S]) -> Said {
     }
 }
 
+/// Writes a ledger as a kill leaves it: entry 0 alone in the file, a transaction for each other entry in the `-wal`.
+fn store_crashed(told: &Told, path: &Path) -> Outcome {
+    let rows = told.entries.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let live = path.with_extension("live");
+    let (first, rest) = rows.split_first().ok_or("no entries")?;
+    let mut ledger = Sqlite::create(&live, std::slice::from_ref(first))?;
+    for row in rest {
+        ledger.append(ledger.size(), std::slice::from_ref(row))?;
+    }
+    let wal = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    fs::copy(&live, path)?;
+    fs::copy(wal(&live), wal(path))?;
+    Ok(ledger.close()?)
+}
+
 struct Files {
     folder: TempDir,
     ledger: PathBuf,
@@ -61,6 +77,30 @@ fn texts(files: &Files) -> (String, String) {
         files.ledger.to_string_lossy().into_owned(),
         files.anchor.to_string_lossy().into_owned(),
     )
+}
+
+#[test]
+fn a_wal_that_lost_commits_is_named_though_sqlite_says_nothing() -> Outcome {
+    let files = files(Twist::honest())?;
+    let anchor = files.anchor.to_string_lossy().into_owned();
+    let crashed = files.folder.path().join("crashed.db");
+    store_crashed(&tell(Twist::honest()).into(), &crashed)?;
+    let ledger = crashed.to_string_lossy().into_owned();
+    let said = verify(&["--no-input", &ledger, "--trust", &anchor]);
+    assert!(!said.out.contains("-wal"), "{}", said.out);
+    assert!(said.first_line().contains("51 entries"), "{}", said.out);
+
+    let wal = files.folder.path().join("crashed.db-wal");
+    let mut bytes = fs::read(&wal)?;
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&wal, bytes)?;
+    let said = verify(&["--no-input", &ledger, "--trust", &anchor]);
+    assert_eq!(said.code, 3, "{}", said.out);
+    assert!(said.out.contains("expected a sound -wal"), "{}", said.out);
+    assert!(said.out.contains("found    damage at frame "), "{}", said.out);
+    assert!(!said.first_line().contains("51 entries"), "{}", said.out);
+    Ok(())
 }
 
 #[test]
