@@ -185,7 +185,7 @@ fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut 
         out.unproven(Code::D4a, "the Cedar request", "its bytes are absent");
         return None;
     }
-    let observed = observation(recorded, out)?;
+    let observed = observation(law, recorded, out)?;
     if recorded.is_some() {
         check_kind(law, body.request, observed.place, out);
     }
@@ -208,10 +208,13 @@ fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut 
 }
 
 /// The gatekeeper's word, out of the recorded Cedar request.
-fn observation(recorded: Option<&[u8]>, out: &mut Findings) -> Option<Observed> {
+fn observation(law: &Law, recorded: Option<&[u8]>, out: &mut Findings) -> Option<Observed> {
     let Some(bytes) = recorded else {
         return Some(Observed::nothing());
     };
+    if let Some(observed) = law.foreseen.observed_in(bytes) {
+        return Some(observed.clone());
+    }
     match CedarRequest::parse(bytes) {
         Ok(request) => Some(request.context.observed),
         Err(error) => {

@@ -13,7 +13,7 @@ use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use super::Law;
 use super::snapshot_values::Kept;
 use crate::policy::{self, LoadedLayer, PolicyParts};
-use crate::projection::CedarRequest;
+use crate::projection::{CedarRequest, Observed};
 
 /// Answers that are kept: each is wanted at once, by one of the threads that decide.
 const KEPT_MAX: usize = 32;
@@ -36,12 +36,20 @@ impl PolicyQuestion {
         }
     }
 
-    /// Asks every layer.
+    /// Asks every layer, and writes the request down as it will be recorded.
     #[must_use]
     pub fn evaluate(self) -> Evaluated {
         let layers: Vec<&LoadedLayer> = self.layers.iter().map(|layer| &**layer).collect();
         let parts = policy::evaluate(&layers, &self.request, &self.owner);
-        Evaluated { question: self, parts }
+        let document = self.request.to_jcs();
+        // Read back from the bytes, as a verifier has to: what cannot be read must not look as if it could.
+        let observed = CedarRequest::parse(&document).ok().map(|read| read.context.observed);
+        Evaluated {
+            question: self,
+            parts,
+            document,
+            observed,
+        }
     }
 
     /// Whether this is the same question, down to the very texts.
@@ -61,6 +69,10 @@ impl PolicyQuestion {
 pub struct Evaluated {
     question: PolicyQuestion,
     parts: PolicyParts,
+    /// The request in JCS form.
+    document: Vec<u8>,
+    /// What the gatekeeper saw, according to those bytes.
+    observed: Option<Observed>,
 }
 
 /// The answers that were handed back last, the newest first.
@@ -78,6 +90,18 @@ impl Foreseen {
         let mut answers = self.0.iter();
         let answer = answers.find(|evaluated| evaluated.question.is(request, layers, owner));
         answer.map(|evaluated| &evaluated.parts)
+    }
+
+    /// The document of this very request.
+    pub(super) fn document_of(&self, request: &CedarRequest) -> Option<&[u8]> {
+        let known = self.0.iter().find(|evaluated| evaluated.question.request == *request);
+        known.map(|evaluated| evaluated.document.as_slice())
+    }
+
+    /// What these very bytes say the gatekeeper saw.
+    pub(super) fn observed_in(&self, document: &[u8]) -> Option<&Observed> {
+        let known = self.0.iter().find(|evaluated| evaluated.document == document);
+        known.and_then(|evaluated| evaluated.observed.as_ref())
     }
 
     fn take(&mut self, evaluated: Evaluated) {
@@ -107,7 +131,7 @@ mod tests {
     use countersign_schemas::body::{Effects, PolicyLayer};
 
     use super::*;
-    use crate::projection::{Observed, Principal, ProjectionError, ProjectionInput, project};
+    use crate::projection::{Principal, ProjectionError, ProjectionInput, project};
 
     fn request(calls_left: u64) -> Result<CedarRequest, ProjectionError> {
         project(ProjectionInput {
@@ -156,6 +180,18 @@ mod tests {
             None,
             "another principal"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_document_is_known_by_its_bytes_and_a_request_by_all_of_it() -> Result<(), ProjectionError> {
+        let mut kept = Foreseen::default();
+        kept.take(foreseen(7, &[])?);
+        let (asked, other) = (request(7)?, request(6)?);
+        assert_eq!(kept.document_of(&asked), Some(asked.to_jcs().as_slice()));
+        assert_eq!(kept.document_of(&other), None);
+        assert_eq!(kept.observed_in(&asked.to_jcs()), Some(&Observed::nothing()));
+        assert_eq!(kept.observed_in(&other.to_jcs()), None);
         Ok(())
     }
 

@@ -100,7 +100,7 @@ impl Law {
         }
         Ok(Judgement {
             parts,
-            cedar_request: projected.map(|projected| projected.to_jcs()),
+            cedar_request: projected.map(|projected| self.document_of(&projected)),
             policies: self.policies_in_force(),
             projection: projection_digest(),
         })
@@ -127,6 +127,11 @@ impl Law {
         let open = undecided.ok_or(JudgeError::NotOpen(request))?;
         let requester = self.instances.get(&open.author).ok_or(JudgeError::NoGrant(request))?;
         Ok((open, requester))
+    }
+
+    fn document_of(&self, request: &CedarRequest) -> Vec<u8> {
+        let foreseen = self.foreseen.document_of(request);
+        foreseen.map_or_else(|| request.to_jcs(), <[u8]>::to_vec)
     }
 
     /// Short DID of the principal, who owns every agent.

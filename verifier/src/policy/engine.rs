@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
-    PolicySet, Request, RestrictedExpression,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
+    RestrictedExpression,
 };
 
+use super::texts::{Texts, Told};
 use super::{Content, LoadedLayer, PARSED_SCHEMA};
 use crate::projection::{CedarRequest, Resource};
 
@@ -74,33 +75,35 @@ impl Question {
 
     /// Asks one layer.
     pub(super) fn ask(&self, layer: &LoadedLayer) -> Answer {
-        let set = match &layer.content {
+        let texts = match &layer.content {
             Content::Unreadable => return Answer::CouldNotEvaluate(vec!["unreadable".to_owned()]),
             Content::Empty => return Answer::Deny(vec!["empty".to_owned()]),
-            Content::Policies(set) => set,
+            Content::Policies(texts) => texts,
         };
-        let response = Authorizer::new().is_authorized(&self.request, set, &self.entities);
+        let response = Authorizer::new().is_authorized(&self.request, &texts.set, &self.entities);
         let failed: Vec<String> = response
             .diagnostics()
             .errors()
-            .map(|error| failed_policy(set, error))
+            .map(|error| failed_policy(texts, error))
             .collect();
         if !failed.is_empty() {
             return Answer::CouldNotEvaluate(failed);
         }
-        let reasons: Vec<&PolicyId> = response.diagnostics().reason().collect();
-        let forbids = reasons.iter().filter(|id| LoadedLayer::is_forbid(set, id));
+        let reasons: Vec<Told> = response.diagnostics().reason().map(|id| texts.told(id)).collect();
         match response.decision() {
-            Decision::Allow => Answer::Permit(reasons.iter().map(|id| satisfied(set, id)).collect()),
+            Decision::Allow => Answer::Permit(reasons.into_iter().map(SatisfiedPermit::from).collect()),
             Decision::Deny if reasons.is_empty() => Answer::Silent,
-            Decision::Deny => Answer::Deny(forbids.map(|id| LoadedLayer::rule_name(set, id)).collect()),
+            Decision::Deny => {
+                let forbids = reasons.into_iter().filter(|reason| reason.is_forbid);
+                Answer::Deny(forbids.map(|forbid| forbid.name).collect())
+            }
         }
     }
 }
 
-fn failed_policy(set: &PolicySet, error: &AuthorizationError) -> String {
+fn failed_policy(texts: &Texts, error: &AuthorizationError) -> String {
     match error {
-        AuthorizationError::PolicyEvaluationError(error) => LoadedLayer::rule_name(set, error.policy_id()),
+        AuthorizationError::PolicyEvaluationError(error) => texts.told(error.policy_id()).name,
         // The enum may grow; a failure without a policy still is a failure.
         #[allow(
             unreachable_patterns,
@@ -110,16 +113,38 @@ fn failed_policy(set: &PolicySet, error: &AuthorizationError) -> String {
     }
 }
 
-fn satisfied(set: &PolicySet, id: &PolicyId) -> SatisfiedPermit {
-    SatisfiedPermit {
-        name: LoadedLayer::rule_name(set, id),
-        is_ask: set.annotation(id, "decision") == Some("ask"),
-        is_default: set.annotation(id, "default") == Some("yes"),
+impl From<Told> for SatisfiedPermit {
+    fn from(told: Told) -> Self {
+        Self {
+            name: told.name,
+            is_ask: told.is_ask,
+            is_default: told.is_default,
+        }
     }
 }
 
+/// Every entity type of the schema, parsed once.
+static TYPES: LazyLock<HashMap<&str, EntityTypeName>> = LazyLock::new(|| {
+    let parsed = TYPE_NAMES.map(|name| match EntityTypeName::from_str(name) {
+        Ok(parsed) => (name, parsed),
+        Err(error) => unreachable!("a plain word is a type name: {error}"),
+    });
+    HashMap::from(parsed)
+});
+const TYPE_NAMES: [&str; 9] = [
+    "Action",
+    "Advisor",
+    "Agent",
+    "AgentType",
+    "Command",
+    "File",
+    "Principal",
+    "Tool",
+    "Url",
+];
+
 fn uid(type_name: &str, id: &str) -> Option<EntityUid> {
-    let type_name = EntityTypeName::from_str(type_name).ok()?;
+    let type_name = TYPES.get(type_name)?.clone();
     Some(EntityUid::from_type_name_and_id(type_name, EntityId::new(id)))
 }
 

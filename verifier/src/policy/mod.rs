@@ -8,15 +8,17 @@
 pub mod bounds;
 mod combine;
 mod engine;
+mod texts;
 
 pub use combine::{PartResult, PolicyParts, evaluate};
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{Effect, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
 use countersign_schemas::body::PolicyLayer;
 use miette::Diagnostic;
+use texts::Texts;
 use thiserror::Error;
 
 /// Layer 0 of every run, `schemas/policy/layer0-v1.cedar`.
@@ -104,7 +106,7 @@ pub struct LoadedLayer {
 
 #[derive(Debug)]
 enum Content {
-    Policies(Box<PolicySet>),
+    Policies(Box<Texts>),
     Empty,
     Unreadable,
 }
@@ -145,7 +147,7 @@ impl LoadedLayer {
         validate(policies, &set)?;
         Ok(Self {
             layer,
-            content: Content::Policies(Box::new(set)),
+            content: Content::Policies(Box::new(Texts::of(set))),
         })
     }
 
@@ -175,24 +177,6 @@ impl LoadedLayer {
     pub fn is_readable(&self) -> bool {
         !matches!(self.content, Content::Unreadable)
     }
-
-    /// The name of a policy in `rules`, without the layer: its `@id` where that can stand there, else `policyN`.
-    fn rule_name(set: &PolicySet, id: &PolicyId) -> String {
-        match set.annotation(id, "id") {
-            Some(name) if is_rule_name(name) => name.to_owned(),
-            _ => id.to_string(),
-        }
-    }
-
-    fn is_forbid(set: &PolicySet, id: &PolicyId) -> bool {
-        set.policy(id).is_some_and(|policy| policy.effect() == Effect::Forbid)
-    }
-}
-
-/// `<layer>/<id>` must be a `name` of at most 64 characters, so an id has at most 62.
-fn is_rule_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+-".contains(&byte);
-    (1..=62).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn validate(text: &str, set: &PolicySet) -> Result<(), PolicyError> {

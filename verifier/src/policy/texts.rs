@@ -1,0 +1,65 @@
+//! The policies of one layer with what is said of them, read once: Cedar parses the name of an annotation each time it is
+//! asked for one.
+
+use std::collections::HashMap;
+
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+
+/// What a decision says of one policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Its name in `rules`, without the layer: its `@id` where that can stand there, else `policyN`.
+    pub(super) name: String,
+    pub(super) is_forbid: bool,
+    /// `@decision("ask")`: it permits only what a person approves.
+    pub(super) is_ask: bool,
+    /// `@default("yes")`: in layer 0, what layer 1 permits takes its place.
+    pub(super) is_default: bool,
+}
+
+/// Policies that were parsed and validated.
+#[derive(Debug)]
+pub(super) struct Texts {
+    pub(super) set: PolicySet,
+    told: HashMap<PolicyId, Told>,
+}
+
+impl Texts {
+    pub(super) fn of(set: PolicySet) -> Self {
+        let told = set.policies().map(|policy| (policy.id().clone(), Told::of(policy)));
+        let told = told.collect();
+        Self { set, told }
+    }
+
+    /// What is said of a policy of this layer. One that is none forbids: nothing is ever permitted in its name.
+    pub(super) fn told(&self, id: &PolicyId) -> Told {
+        let stranger = || Told {
+            name: id.to_string(),
+            is_forbid: true,
+            is_ask: true,
+            is_default: false,
+        };
+        self.told.get(id).cloned().unwrap_or_else(stranger)
+    }
+}
+
+impl Told {
+    fn of(policy: &Policy) -> Self {
+        let name = match policy.annotation("id") {
+            Some(name) if is_rule_name(name) => name.to_owned(),
+            _ => policy.id().to_string(),
+        };
+        Self {
+            name,
+            is_forbid: policy.effect() == Effect::Forbid,
+            is_ask: policy.annotation("decision") == Some("ask"),
+            is_default: policy.annotation("default") == Some("yes"),
+        }
+    }
+}
+
+/// `<layer>/<id>` must be a `name` of at most 64 characters, so an id has at most 62.
+fn is_rule_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+-".contains(&byte);
+    (1..=62).contains(&text.len()) && text.bytes().all(allowed)
+}
