@@ -188,7 +188,9 @@ impl Found {
         let reader = LedgerReader::open(ledger)?;
         let fold = FoldFile::beside(ledger);
         let snapshot = FoldKey::of_ledger(authority.host(), &reader).and_then(|key| fold.read(&key, &reader));
-        let began = snapshot.as_ref().map_or_else(Frontier::new, |snapshot| snapshot.tree.clone());
+        let began = snapshot
+            .as_ref()
+            .map_or_else(Frontier::new, |snapshot| snapshot.tree.clone());
         let began_with = began.size();
         let folded = replay(&reader, snapshot).map_err(|source| OpenError::Unsound { path: path(), source })?;
         if folded.law.closed().is_some() {

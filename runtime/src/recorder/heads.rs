@@ -168,7 +168,11 @@ impl Beat {
             let keep = |stored| shared.heads.keep_blocking(stored);
             tell(first.map_or(Ok(()), keep));
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                tell(shared.sign_head(Take::WhenDue).and_then(|stored| stored.map_or(Ok(()), keep)));
+                tell(
+                    shared
+                        .sign_head(Take::WhenDue)
+                        .and_then(|stored| stored.map_or(Ok(()), keep)),
+                );
             }
         };
         let thread = std::thread::Builder::new()
