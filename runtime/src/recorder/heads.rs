@@ -1,7 +1,7 @@
 //! Checkpoints while a ledger is written: signed at most once a second, never under the recorder's lock (ledger-v1 §6.5).
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -71,9 +71,9 @@ impl Heads {
         }
     }
 
-    /// Another process signed the heads up to `size`.
-    pub(super) fn were_signed_up_to(&self, size: Size) {
-        *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = size;
+    /// The size signed last; no head is signed while this is held. To be locked before the state, as for signing.
+    pub(super) fn signed(&self) -> MutexGuard<'_, Size> {
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the head, and every entry that it covers, survives a power cut; then keeps it in the head file.
@@ -108,7 +108,7 @@ impl Shared {
     /// Signs the head as it is and queues it behind everything that was entered; nothing, if that head was signed before.
     pub(super) fn sign_head(&self, take: Take) -> Result<Option<Stored>, RecordError> {
         let heads = &self.heads;
-        let mut signed = heads.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signed = heads.signed();
         let (head, fold, at) = {
             let mut state = self.lock();
             if !matches!(state.writer, Writer::Own(_)) {

@@ -30,9 +30,11 @@ impl Shared {
     /// Nobody enters anything meanwhile. If it does not come to anything the ledger is gone for this process.
     pub(super) fn come_after(self: &Arc<Self>, position: Seen) -> Option<Ear> {
         let followed = {
+            // Whoever signs heads locks this first as well.
+            let mut signed = self.heads.signed();
             let mut state = self.lock();
             self.orphan(&mut state, position)
-                .and_then(|()| self.follow(&mut state))
+                .and_then(|()| self.follow(&mut state, &mut signed))
                 .unwrap_or_else(|error| {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the ledger was not handed on");
                     state.writer = Writer::Gone;
@@ -62,11 +64,11 @@ impl Shared {
         }
     }
 
-    fn follow(&self, state: &mut State) -> Result<Option<Ear>, RecordError> {
+    fn follow(&self, state: &mut State, signed: &mut Size) -> Result<Option<Ear>, RecordError> {
         let deadline = Instant::now() + HAND_ON_WAIT;
         while Instant::now() < deadline {
             match Sqlite::open(&self.path) {
-                Ok(store) => return self.append_from_now_on(state, store).map(|()| None),
+                Ok(store) => return self.append_from_now_on(state, signed, store).map(|()| None),
                 Err(StoreError::LockedByAnotherWriter { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -79,7 +81,7 @@ impl Shared {
         Err(RecordError::Handover)
     }
 
-    fn append_from_now_on(&self, state: &mut State, store: Sqlite) -> Result<(), RecordError> {
+    fn append_from_now_on(&self, state: &mut State, signed: &mut Size, store: Sqlite) -> Result<(), RecordError> {
         // Somebody may have come before this process, said what was left to say, and handed on in its turn.
         if store.size() > state.law.head().size {
             self.fold_up_to(state, store.size())?;
@@ -88,7 +90,8 @@ impl Shared {
         if store.size() != head.size || !ends_in(store.path(), head) || state.law.closed().is_some() {
             return Err(RecordError::Handover);
         }
-        self.heads.were_signed_up_to(head.size);
+        // By the appender before.
+        *signed = head.size;
         state.writer = Writer::Own(Own::start(store).map_err(RecordError::Thread)?);
         Ok(())
     }
