@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ffi, params};
+use rusqlite::{Connection, params};
 
 use countersign_schemas::body::Body;
 use countersign_schemas::number::{Count, Seq, Size};
@@ -94,7 +94,7 @@ pub enum CopyError {
 pub fn backup(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     let original = open_original(from)?;
     let appeared: Result<_, CopyError> = appear(to, |aside| {
-        copy_pages(original.connection(), aside)?;
+        copy_pages(&original, aside)?;
         Ok((close_copy(aside)?, Count::ZERO))
     });
     copied(appeared?)
@@ -139,12 +139,17 @@ fn copied(appeared: Appeared<(Size, Count)>) -> Result<Copied, CopyError> {
 }
 
 /// One step over all pages stands in one read transaction, so no page is of another moment than the rest.
-fn copy_pages(original: &Connection, aside: &Aside) -> Result<(), StoreError> {
+fn copy_pages(original: &LedgerReader, aside: &Aside) -> Result<(), StoreError> {
     let mut copy = aside.connect()?;
-    let step = Backup::new(original, &mut copy).and_then(|backup| backup.step(-1));
+    let step = Backup::new(original.connection(), &mut copy).and_then(|backup| backup.step(-1));
     match step.map_err(|error| aside.failed(error))? {
         StepResult::Done => {}
-        _ => return Err(aside.failed(busy())),
+        // Nobody knows the copy yet, so it is the original that somebody keeps locked.
+        _ => {
+            let path = original.path().to_path_buf();
+            let doing = "copying it";
+            return Err(StoreError::Busy { path, doing });
+        }
     }
     copy.close().map_err(|(_, error)| aside.failed(error))
 }
@@ -156,10 +161,6 @@ fn close_copy(aside: &Aside) -> Result<Size, StoreError> {
     let size = size.map_err(|error| aside.failed(error))?;
     copy.close().map_err(|(_, error)| aside.failed(error))?;
     Ok(size)
-}
-
-fn busy() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)
 }
 
 fn count(copy: &Connection) -> rusqlite::Result<Size> {
