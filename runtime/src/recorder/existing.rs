@@ -81,7 +81,7 @@ pub enum OpenError {
         /// Path of the head file.
         head: PathBuf,
         /// What does not fit.
-        source: HeadError,
+        source: Box<HeadError>,
     },
 }
 
@@ -120,6 +120,7 @@ impl Existing {
             Some((source, _)) => {
                 let (path, head) = (existing.path().to_owned(), existing.head_path().to_owned());
                 existing.put_back();
+                let source = Box::new(source);
                 Err(OpenError::Head { path, head, source })
             }
         }

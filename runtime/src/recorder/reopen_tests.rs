@@ -151,13 +151,8 @@ fn ledger_is_given_back_without_an_entry_where_it_cannot_be_gone_on_with() -> Ch
     assert!(matches!(refused, Some(OpenError::OtherHost { .. })), "{refused:?}");
     std::fs::write(scene.path().with_file_name("ledger.db-head"), "no head")?;
     let refused = Existing::open(&scene.place, &scene.authority).err();
-    let is_refused = matches!(
-        &refused,
-        Some(OpenError::Head {
-            source: HeadError::NotSigned(_),
-            ..
-        })
-    );
+    let is_refused =
+        matches!(&refused, Some(OpenError::Head { source, .. }) if matches!(**source, HeadError::NotSigned(_)));
     assert!(is_refused, "{refused:?}");
     let missing = Existing::open(&Place::new(PathBuf::from("/nowhere/ledger.db")), &scene.authority).err();
     assert!(matches!(missing, Some(OpenError::Store(_))), "{missing:?}");
