@@ -64,7 +64,7 @@ fn backup_beside_a_running_writer_is_a_prefix_that_verifies() -> Checked {
     running.wait_for("the command", || workshop.work().join("started").exists())?;
     let made = copy(&workshop, "backup", "ledger.db", "during.db", &["--json"])?.expect(0);
     let beside: Vec<_> = fs::read_dir(workshop.root())?
-        .filter_map(|entry| Some(entry.ok()?.file_name().into_string().ok()?))
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.starts_with("during.db") && name != "during.db")
         .collect();
     assert!(beside.is_empty(), "a copy is one file: {beside:?}");
