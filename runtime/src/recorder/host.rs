@@ -15,7 +15,17 @@ use super::writer::Writer;
 use super::{Entered, Payload, RecordError, Shared, Signed, State};
 
 /// Where others come in. It keeps nothing alive: a recorder that is dropped lets nobody in any more.
-struct Door(Weak<Shared>);
+struct Door {
+    ledger: LedgerId,
+    shared: Weak<Shared>,
+}
+
+impl Door {
+    /// The recorder, unless it is gone: then whoever comes is to try the next one.
+    fn shared(&self) -> Result<Arc<Shared>, GoneReason> {
+        self.shared.upgrade().ok_or(GoneReason::Leaving)
+    }
+}
 
 /// A statement of another process whose signatures and payloads are what they should be.
 pub(super) struct Foreign {
@@ -28,7 +38,10 @@ pub(super) struct Foreign {
 impl Shared {
     /// Lets others join. A ledger that nobody can join is written all the same.
     pub(super) fn open_door(self: &Arc<Self>) {
-        let door = Arc::new(Door(Arc::downgrade(self)));
+        let door = Arc::new(Door {
+            ledger: self.ledger,
+            shared: Arc::downgrade(self),
+        });
         match Server::start(&self.path, door) {
             Ok(server) => *self.door.lock().unwrap_or_else(PoisonError::into_inner) = Some(server),
             Err(error) => tracing::warn!(
@@ -140,14 +153,11 @@ fn refusal(code: Code, expected: impl ToString, found: impl ToString) -> Refusal
 
 impl Admission for Door {
     fn ledger(&self) -> LedgerId {
-        // Nobody is let in by a recorder that is gone, so its answer does not matter.
-        self.0
-            .upgrade()
-            .map_or(LedgerId::from_bytes([0; 32]), |shared| shared.ledger)
+        self.ledger
     }
 
     fn subscribe(&self, feed: Feed) -> Result<(), GoneReason> {
-        let shared = self.0.upgrade().ok_or(GoneReason::Leaving)?;
+        let shared = self.shared()?;
         let mut state = shared.lock();
         let (position, is_closed) = (state.law.head(), state.law.closed().is_some());
         match &mut state.writer {
@@ -160,7 +170,7 @@ impl Admission for Door {
     }
 
     fn admit(&self, submission: Submission) -> Result<Admitted, NotAdmitted> {
-        let shared = self.0.upgrade().ok_or(NotAdmitted::Gone(GoneReason::Leaving))?;
+        let shared = self.shared().map_err(NotAdmitted::Gone)?;
         // Outside the lock, where others enter what they have to say.
         let foreign = Foreign::decode(submission).map_err(NotAdmitted::Refused)?;
         let author = author_of(&shared.lock().law, &foreign.statement);
@@ -170,7 +180,7 @@ impl Admission for Door {
     }
 
     fn admit_in_turn(&self, turn: &mut dyn FnMut(Seen) -> Option<Submission>) -> Result<Option<Admitted>, NotAdmitted> {
-        let shared = self.0.upgrade().ok_or(NotAdmitted::Gone(GoneReason::Leaving))?;
+        let shared = self.shared().map_err(NotAdmitted::Gone)?;
         let mut state = shared.lock();
         if !matches!(&state.writer, Writer::Own(own) if !own.is_leaving) {
             return Err(NotAdmitted::Gone(GoneReason::Leaving));

@@ -33,18 +33,20 @@ impl Shared {
             // Whoever signs heads locks this first as well.
             let mut signed = self.heads.signed();
             let mut state = self.lock();
-            self.orphan(&mut state, position)
+            let followed = self
+                .orphan(&mut state, position)
                 .and_then(|()| self.follow(&mut state, &mut signed))
                 .unwrap_or_else(|error| {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the ledger was not handed on");
                     state.writer = Writer::Gone;
                     None
-                })
+                });
+            if matches!(state.writer, Writer::Own(_)) {
+                // Under the lock: this process may be about to end, and would hand on before its door was open.
+                self.open_door();
+            }
+            followed
         };
-        let appends = matches!(self.lock().writer, Writer::Own(_));
-        if appends {
-            self.open_door();
-        }
         self.changed.notify_all();
         followed
     }
