@@ -42,19 +42,17 @@ impl Law {
     /// what stood there, and go on.
     fn unwitnessed(&self, covered: Option<Size>) -> impl Iterator<Item = Finding> {
         let covered = covered.map_or(0, Size::get);
-        self.unattended.iter().filter(move |seq| seq.get() > covered).map(|seq| {
-            Finding::new(
-                Code::C1,
-                *seq,
-                format!("a runtime that was there before and after, or a head over {seq} entries"),
-                "nobody ran: that nothing is missing before it is the host's word",
-            )
-        })
-    }
-
-    pub(super) fn has_running_runtime(&self) -> bool {
-        let mut instances = self.instances.values();
-        instances.any(|instance| instance.role == Role::Runtime && instance.stop == Stop::Running)
+        self.unattended
+            .iter()
+            .filter(move |seq| seq.get() > covered)
+            .map(|seq| {
+                Finding::new(
+                    Code::C1,
+                    *seq,
+                    format!("a runtime that was there before and after, or a head over {seq} entries"),
+                    "nobody ran: that nothing is missing before it is the host's word",
+                )
+            })
     }
 
     fn unstopped(&self) -> impl Iterator<Item = Finding> {

@@ -93,7 +93,7 @@ impl Genesis {
         for did in [&self.opening.principal, &self.opening.host, &self.opener.did] {
             law.known.insert(did, Seq::ZERO);
         }
-        law.instances.insert(Seq::ZERO, self.opener);
+        law.begin(self.opener);
         law.opening = Some(self.opening);
     }
 }

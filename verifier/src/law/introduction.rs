@@ -69,13 +69,13 @@ pub(super) struct Joined {
 impl Joined {
     pub(super) fn apply(self, law: &mut Law) {
         let seq = self.instance.seq;
-        if self.arrival.is_some() && self.succeeds.is_none() && !law.has_running_runtime() {
+        if self.arrival.is_some() && self.succeeds.is_none() && law.running.is_empty() {
             law.unattended.insert(seq);
         }
         law.known.insert(&self.instance.did, seq);
-        law.instances.insert(seq, self.instance);
-        if let Some(before) = self.succeeds.and_then(|before| law.instances.get_mut(&before)) {
-            before.stop = Stop::Succeeded(seq);
+        law.begin(self.instance);
+        if let Some(before) = self.succeeds {
+            law.stop(before, Stop::Succeeded(seq));
         }
         law.arrival = self.arrival.or(law.arrival);
         if let Some(grant) = self.grant {

@@ -78,6 +78,8 @@ pub struct Law {
     chain: Chain,
     opening: Option<Opening>,
     instances: BTreeMap<Seq, Instance>,
+    /// The runtime instances that neither stopped nor were succeeded.
+    running: BTreeSet<Seq>,
     known: Known,
     grants: Grants,
     policies: Policies,
@@ -102,6 +104,7 @@ kept!(Law {
     chain,
     opening,
     instances,
+    running,
     known,
     grants,
     policies,

@@ -19,9 +19,7 @@ pub(super) struct Stopped {
 
 impl Stopped {
     pub(super) fn apply(self, law: &mut Law) {
-        if let Some(instance) = law.instances.get_mut(&self.instance) {
-            instance.stop = self.stop;
-        }
+        law.stop(self.instance, self.stop);
     }
 }
 
@@ -73,9 +71,7 @@ pub(super) struct Closed {
 impl Closed {
     pub(super) fn apply(self, law: &mut Law) {
         law.chain.closed = Some(self.seq);
-        if let Some(closer) = law.instances.get_mut(&self.by) {
-            closer.stop = Stop::Own;
-        }
+        law.stop(self.by, Stop::Own);
     }
 }
 

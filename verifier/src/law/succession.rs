@@ -35,8 +35,23 @@ impl Law {
     /// In a ledger that nobody has open, each of them died. A later instance succeeds one of them and can end what that
     /// one left; of the others it can declare the stop, or leave each to an instance of its own.
     pub fn running(&self) -> impl Iterator<Item = &Instance> {
-        self.instances()
-            .filter(|it| it.role == Role::Runtime && it.stop == Stop::Running)
+        self.running.iter().filter_map(|seq| self.instances.get(seq))
+    }
+
+    /// Enters somebody new.
+    pub(super) fn begin(&mut self, instance: Instance) {
+        if instance.role == Role::Runtime {
+            self.running.insert(instance.seq);
+        }
+        self.instances.insert(instance.seq, instance);
+    }
+
+    /// Ends somebody.
+    pub(super) fn stop(&mut self, seq: Seq, stop: Stop) {
+        self.running.remove(&seq);
+        if let Some(instance) = self.instances.get_mut(&seq) {
+            instance.stop = stop;
+        }
     }
 
     /// What `runtime` and those it succeeded have left open; nothing where no runtime instance was introduced at `runtime`.
