@@ -103,6 +103,15 @@ impl LedgerReader {
         &self.path
     }
 
+    /// Whether nothing of the ledger lies in a `-wal`: its header says that it has none (ledger-v1 §4.5).
+    #[must_use]
+    pub fn is_one_file(&self) -> bool {
+        let mode = self
+            .connection
+            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+        mode.is_ok_and(|mode| mode != "wal")
+    }
+
     /// Scans the `-wal` beside the ledger for durable transactions that SQLite no longer sees (ledger-v1 §4.9).
     ///
     /// # Errors
@@ -149,6 +158,14 @@ impl LedgerReader {
     /// The first [`ItemError`] of its record or of its payload rows.
     pub fn entry(&self, seq: Seq) -> Result<Option<StoredEntry>, ItemError> {
         entries::single(&self.connection, key_of(seq.get()))
+    }
+
+    /// Reads the entry with the largest number; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn last_entry(&self) -> Result<Option<StoredEntry>, ItemError> {
+        entries::last(&self.connection)
     }
 }
 

@@ -113,7 +113,13 @@ mod tests {
     fn derivation_is_the_specified_one() {
         let (ed25519, ml_dsa) = host(0).derive(CONTEXT, &NONCE);
         let hex = |seed: &Seed32| data_encoding::HEXLOWER.encode(seed.expose());
-        assert_eq!(hex(&ed25519), "5452696b80ec196dfa85f600762b9091e167970f621fab6f2290753881f903b3");
-        assert_eq!(hex(&ml_dsa), "d7779f857d97412f3b25f94411a9fe70c585eb92331039942d9bc5c0da1bd132");
+        assert_eq!(
+            hex(&ed25519),
+            "5452696b80ec196dfa85f600762b9091e167970f621fab6f2290753881f903b3"
+        );
+        assert_eq!(
+            hex(&ml_dsa),
+            "d7779f857d97412f3b25f94411a9fe70c585eb92331039942d9bc5c0da1bd132"
+        );
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::columns::{CheckpointRow, PayloadRow, RecordRow};
 use super::pages::Pages;
-use super::{ItemError, StoredCheckpoint, StoredEntry, StoredPayload};
+use super::{ItemError, StoredCheckpoint, StoredEntry, StoredPayload, Table};
 use crate::layout::{first_payload_id, payload_place};
 
 /// Iterator over the entries of a ledger, see [`super::LedgerReader::entries`].
@@ -118,6 +118,17 @@ pub(super) fn single(connection: &Connection, seq: i64) -> Result<Option<StoredE
     }
     // What is wrong with a payload comes before the entry, which comes last.
     entries.found.pop_front().transpose()
+}
+
+/// Reads the entry with the largest key.
+pub(super) fn last(connection: &Connection) -> Result<Option<StoredEntry>, ItemError> {
+    let largest = connection.query_row("SELECT max(seq) FROM record NOT INDEXED", [], |row| row.get(0));
+    let largest: Option<i64> = largest.map_err(|source| ItemError::Unreadable {
+        table: Table::Record,
+        after: None,
+        source,
+    })?;
+    largest.map_or(Ok(None), |seq| single(connection, seq))
 }
 
 /// Iterator over the checkpoints of a ledger, see [`super::LedgerReader::checkpoints`].

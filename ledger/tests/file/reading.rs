@@ -43,6 +43,8 @@ fn entries_come_in_order_with_their_payloads() -> TestResult {
     let checkpoints = reader.checkpoints().collect::<Result<Vec<_>, _>>()?;
     let found: Vec<_> = checkpoints.iter().map(|row| (row.size, row.note.as_slice())).collect();
     assert_eq!(found, [(1, b"first".as_slice()), (1500, b"last")]);
+    assert_eq!(reader.last_entry()?.map(|entry| entry.seq), Some(1499));
+    assert!(reader.is_one_file());
     Ok(())
 }
 
@@ -93,6 +95,7 @@ fn reader_keeps_its_state_while_the_writer_goes_on() -> TestResult {
     let reader = LedgerReader::open(&path)?;
     store.append(size(300), &rows(300..600)?)?;
     assert_eq!(reader.entries().count(), 300);
+    assert!(!reader.is_one_file());
     assert_eq!(count_whole(&path)?, 600);
     assert!(reader.entry(seq(300))?.is_none());
     Ok(())

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 
 use countersign_identity::instant::Window;
 use countersign_ledger::checkpoint::CheckpointKeys;
+use countersign_ledger::cose;
 use countersign_ledger::handover::Alive;
 use countersign_ledger::head_file::{self, HeadError, HeadFile, HeadFileError};
 use countersign_ledger::merkle::{Frontier, Root};
 use countersign_ledger::reader::{LedgerReader, ReadError};
 use countersign_ledger::store::{Sqlite, StoreError};
+use countersign_schemas::kind::Kind;
 use countersign_schemas::number::{Millis, Size};
+use countersign_schemas::record::Record;
+use countersign_schemas::statement::Statement;
 use countersign_verifier::audit::{Folded, ReplayError, replay};
 use countersign_verifier::fold_file::{FoldFile, FoldKey};
 use countersign_verifier::law::{Law, Opening};
@@ -167,7 +171,7 @@ impl Existing {
 
     /// The time, not before that of the last entry.
     pub fn now(&mut self) -> Millis {
-        self.found.clock.read().at
+        self.found.clock.read()
     }
 
     /// From when until when the host may certify anybody in this ledger.
@@ -180,6 +184,30 @@ impl Existing {
     pub fn put_back(self) {
         fold_up(self.store);
     }
+}
+
+/// Refuses a ledger that was closed to its end: its last entry says so, and it is one file. Opening it, if only to see
+/// whether it is sound, would change bytes of it, and of evidence none should change.
+///
+/// # Errors
+/// [`OpenError::Closed`]. Whatever cannot be read here is found again by who opens the ledger.
+pub(crate) fn refuse_closed(ledger: &Path) -> Result<(), OpenError> {
+    let Ok(reader) = LedgerReader::open(ledger) else {
+        return Ok(());
+    };
+    let last = reader.last_entry().ok().flatten();
+    let is_closed = last.is_some_and(|last| kind_of(&last.record) == Some(Kind::LedgerClosed));
+    if is_closed && reader.is_one_file() {
+        let path = ledger.to_owned();
+        return Err(OpenError::Closed { path });
+    }
+    Ok(())
+}
+
+fn kind_of(record: &[u8]) -> Option<Kind> {
+    let record = Record::decode(record).ok()?;
+    let envelope = cose::Unverified::parse(&record.statement).ok()?;
+    Some(Statement::decode(envelope.payload()).ok()?.kind())
 }
 
 impl Found {
@@ -201,7 +229,7 @@ impl Found {
         let (keys, nonce) = own_keys(opening, ledger, authority)?;
         let mut clock = Clock::after(folded.law.last_received());
         let host_window = overlap(opening.host_claims().window, authority.window());
-        let host_window = host_window.filter(|window| window.contains(clock.read().at));
+        let host_window = host_window.filter(|window| window.contains(clock.read()));
         let host_window = host_window.ok_or_else(|| OpenError::CredentialEnded { path: path() })?;
         let head_file = place.head_file(ledger);
         let head = Head::compare(&head_file, opening, folded.size(), |size| {

@@ -53,6 +53,7 @@ use countersign_verifier::law::{Entry, Law, SEEN_LAG_MAX};
 use crate::clock::Clock;
 
 pub use error::RecordError;
+pub(crate) use existing::refuse_closed;
 pub use existing::{Existing, OpenError};
 use heads::{Beat, Heads};
 pub use instance::{Instance, Newborn};
@@ -217,7 +218,7 @@ impl Recorder {
     /// The time by the recorder's clock.
     #[must_use]
     pub fn now(&self) -> Millis {
-        self.lock().clock.read().at
+        self.lock().clock.read()
     }
 
     /// Enters what the runtime instance says.

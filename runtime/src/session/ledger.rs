@@ -12,7 +12,7 @@ use countersign_verifier::policy;
 use super::root::{GivenGrant, layer_of_policy_file, run_window};
 use super::{SessionError, build};
 use crate::clock::Clock;
-use crate::recorder::{Authority, Existing, Joining, OpenError, Place, RecordError, Recorder};
+use crate::recorder::{Authority, Existing, Joining, OpenError, Place, RecordError, Recorder, refuse_closed};
 
 /// Longest wait for a ledger that changes hands.
 const CHANGE_WAIT: Duration = Duration::from_secs(10);
@@ -129,7 +129,7 @@ fn create<'p>(
     outer: Window,
     policies: &Policies<'p>,
 ) -> Result<Begun<'p>, SessionError> {
-    let window = run_window(Clock::default().read().at, outer)?;
+    let window = run_window(Clock::default().read(), outer)?;
     Ok(Begun {
         recorder: make(window)?,
         window,
@@ -143,6 +143,7 @@ fn go_on_with<'p>(
     outer: Window,
     policies: &Policies<'p>,
 ) -> Result<Begun<'p>, SessionError> {
+    refuse_closed(place.ledger()).map_err(RecordError::from)?;
     let mut existing = match Existing::open(place, authority) {
         Err(OpenError::Store(StoreError::LockedByAnotherWriter { .. })) => {
             return join(place, authority, outer, policies);
