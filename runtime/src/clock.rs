@@ -7,46 +7,58 @@ use countersign_schemas::number::Millis;
 /// A clock that never runs backwards: a step back is clamped to the last time it gave.
 #[derive(Debug, Default)]
 pub struct Clock {
-    last_ms: u64,
-}
-
-/// What the clock said, and whether the system's clock had stepped back since the last reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// Time for the entry: the system's clock, or the last reading when that is later.
-    pub at: Millis,
-    /// By how many milliseconds the system's clock lay behind the last reading.
-    pub behind_ms: u64,
+    /// The last time it gave.
+    given_ms: u64,
+    /// What the system's clock said then.
+    system_ms: u64,
+    /// Whether the system's clock has stepped back and nobody was told.
+    has_stepped: bool,
 }
 
 impl Clock {
     /// A clock that has given `last` already: it goes on from there, or from the system's time if that is later.
     #[must_use]
     pub fn after(last: Millis) -> Self {
-        Self { last_ms: last.get() }
+        Self {
+            given_ms: last.get(),
+            system_ms: last.get(),
+            has_stepped: false,
+        }
     }
 
-    /// Reads the system's clock. Before 1970 counts as 1970; after the year 287,396 as that year.
-    pub fn read(&mut self) -> Reading {
+    /// The system's time, or the last one given when that is later. Before 1970 counts as 1970; after the year 287,396 as
+    /// that year.
+    pub fn read(&mut self) -> Millis {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_millis());
         self.advance(u64::try_from(now).unwrap_or(u64::MAX))
     }
 
+    /// Whether the system's clock was seen to step back and nobody was told. Each step is told once, however long the time
+    /// stands still because of it.
+    #[must_use]
+    pub const fn has_stepped(&self) -> bool {
+        self.has_stepped
+    }
+
+    /// The step was told.
+    pub const fn step_is_told(&mut self) {
+        self.has_stepped = false;
+    }
+
     /// As if the machine's clock had been `ms` further on when it was read last.
     #[cfg(test)]
     pub(crate) fn run_ahead(&mut self, ms: u64) {
-        self.last_ms = self.read().at.get() + ms;
+        let ahead = self.read().get() + ms;
+        self.advance(ahead);
     }
 
-    fn advance(&mut self, now_ms: u64) -> Reading {
-        let behind_ms = self.last_ms.saturating_sub(now_ms);
-        self.last_ms = self.last_ms.max(now_ms);
-        Reading {
-            at: Millis::clamped(self.last_ms),
-            behind_ms,
-        }
+    fn advance(&mut self, system_ms: u64) -> Millis {
+        self.has_stepped |= system_ms < self.system_ms;
+        self.system_ms = system_ms;
+        self.given_ms = self.given_ms.max(system_ms);
+        Millis::clamped(self.given_ms)
     }
 }
 
@@ -55,18 +67,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_back_is_clamped_and_reported() {
+    fn a_step_back_is_clamped_and_told_once() {
         let mut clock = Clock::default();
-        assert_eq!(clock.advance(1_000).behind_ms, 0);
-        let reading = clock.advance(400);
-        assert_eq!((reading.at.get(), reading.behind_ms), (1_000, 600));
+        assert_eq!((clock.advance(1_000).get(), clock.has_stepped()), (1_000, false));
+        assert_eq!(clock.advance(400).get(), 1_000);
+        assert_eq!(
+            (clock.advance(500).get(), clock.has_stepped()),
+            (1_000, true),
+            "not told yet"
+        );
+        clock.step_is_told();
+        assert_eq!((clock.advance(600).get(), clock.has_stepped()), (1_000, false));
+        assert_eq!(
+            (clock.advance(599).get(), clock.has_stepped()),
+            (1_000, true),
+            "another step"
+        );
+        clock.step_is_told();
+        assert_eq!((clock.advance(1_400).get(), clock.has_stepped()), (1_400, false));
     }
 
     #[test]
     fn a_clock_goes_on_after_what_was_told_before() {
         let mut clock = Clock::after(Millis::clamped(1_000));
-        let reading = clock.advance(400);
-        assert_eq!((reading.at.get(), reading.behind_ms), (1_000, 600));
-        assert_eq!(clock.advance(1_400).at.get(), 1_400);
+        assert_eq!((clock.advance(400).get(), clock.has_stepped()), (1_000, true));
+        assert_eq!(clock.advance(1_400).get(), 1_400);
     }
 }

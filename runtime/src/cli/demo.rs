@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     let anchor = dir.join("principal.did");
     let show = if arguments.json { Show::Json } else { Show::Text };
 
-    let now = Clock::default().read().at;
+    let now = Clock::default().read();
     let household = Household::make(now).map_err(|error| Failure::caused(Exit::Environment, "keys", &error))?;
     let principal = household.principal_did();
     write_text(&anchor, &format!("{}\n", principal.long()))?;

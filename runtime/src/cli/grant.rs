@@ -38,7 +38,7 @@ fn issue(arguments: &GrantIssueArguments) -> Result<Exit, Failure> {
         Input::of(arguments.no_input),
     )?;
     let grant = grant(arguments, principal.did())?;
-    let now = Clock::default().read().at;
+    let now = Clock::default().read();
     let window = window(now, arguments.hours).map_err(|error| Failure::caused(Exit::Usage, "--hours", &error))?;
     let claims = GrantClaims {
         window,

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
     let protection = passphrase.as_ref().map_or(Protection::Plain, |secret| {
         Protection::Passphrase(secret, WorkFactor::DEFAULT)
     });
-    let now = Clock::default().read().at;
+    let now = Clock::default().read();
     let household = Household::make(now).map_err(|error| Failure::caused(Exit::Environment, "keys", &error))?;
     let principal = household.principal_did();
     create_private_folder(home.config())?;
@@ -174,7 +174,7 @@ fn report(home: &Home, principal: &str, arguments: &InitArguments) -> Result<Exi
 fn renew_host(home: &Home, input: Input) -> Result<Exit, Failure> {
     let principal = keys::open(&home.principal_key(), Purpose::Principal, input)?;
     let host = keys::open(&home.host_key(), Purpose::Host, input)?;
-    let now = Clock::default().read().at;
+    let now = Clock::default().read();
     let credential = certify_host(principal.secret(), host.did(), now)
         .map_err(|error| Failure::caused(Exit::Environment, "the host's credential", &error))?;
     let path = home.host_key();

@@ -130,7 +130,7 @@ fn open(named: Option<PathBuf>) -> Result<File, LogError> {
         return Ok(file::create_or_append(&path)?);
     }
     let home = Home::from_env()?;
-    let now = Clock::default().read().at;
+    let now = Clock::default().read();
     // Sorts by time, and no two processes have the same.
     let name = format!("{now}-{}.log", std::process::id());
     Ok(file::create_in(home.logs(), &name)?)

@@ -220,7 +220,7 @@ fn approver(choice: Option<&str>, home: &Home, input: Input) -> Result<(Option<A
 fn new_ledger(home: &Home) -> Result<PathBuf, Failure> {
     let folder = home.ledgers();
     create_private_folder(folder)?;
-    let now = crate::clock::Clock::default().read().at;
+    let now = crate::clock::Clock::default().read();
     Ok(folder.join(format!("{now}-{}.db", std::process::id())))
 }
 

@@ -122,21 +122,28 @@ impl Recorder {
 
     /// The time of the next entry. A clock that was set back is an entry of its own before it.
     fn time(&self, state: &mut State) -> Result<Millis, RecordError> {
-        let reading = state.clock.read();
-        if reading.behind_ms > 0 {
-            let signed = state.sign(self.ledger, &self.runtime, clock_stepped(), reading.at);
+        let at = state.clock.read();
+        if state.clock.has_stepped() {
+            let signed = state.sign(self.ledger, &self.runtime, clock_stepped(), at);
             state.take(signed, Vec::new())?.in_order();
+            state.clock.step_is_told();
         }
-        Ok(reading.at)
+        Ok(at)
     }
 
     /// As [`Recorder::time`], in a process that joined.
     fn tell_stepped_clock(&self, speaking: &MutexGuard<'_, ()>) -> Result<(), RecordError> {
-        let behind_ms = self.lock().clock.read().behind_ms;
-        if behind_ms > 0 {
+        let has_stepped = {
+            let mut state = self.lock();
+            state.clock.read();
+            state.clock.has_stepped()
+        };
+        if has_stepped {
             // If the appender leaves just now, the next round tells it to its successor.
             let entered = self.shared.hand_over(speaking, &self.runtime, &clock_stepped(), &[])?;
-            entered.map(Entered::in_order);
+            if entered.map(Entered::in_order).is_some() {
+                self.lock().clock.step_is_told();
+            }
         }
         Ok(())
     }

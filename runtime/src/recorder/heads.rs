@@ -123,7 +123,7 @@ impl Shared {
             if head.size == *signed {
                 return Ok(None);
             }
-            (head, heads.folds.take(&mut state, take), state.clock.read().at)
+            (head, heads.folds.take(&mut state, take), state.clock.read())
         };
         // 0.6 ms, in which others enter what they have to say.
         let note = sign(&head, &heads.keys, at)?;

@@ -60,7 +60,7 @@ impl Shared {
             Writer::Own(own) if !own.is_leaving => {}
             _ => return Err(NotAdmitted::Gone(GoneReason::Leaving)),
         }
-        let received = state.clock.read().at;
+        let received = state.clock.read();
         let (seq, prev) = (state.law.next_seq(), state.head);
         let Foreign {
             statement,

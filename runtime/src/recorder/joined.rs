@@ -196,7 +196,7 @@ impl Shared {
     ) -> Result<Option<Entered>, RecordError> {
         let (promise, durable) = promise();
         let mut state = self.lock();
-        let at = state.clock.read().at;
+        let at = state.clock.read();
         let signed = state.sign(self.ledger, author, body.clone(), at);
         let Writer::Joined(link) = &mut state.writer else {
             return Ok(None);
@@ -232,7 +232,7 @@ impl Shared {
             is_used: false,
         };
         let mut state = self.lock();
-        let at = state.clock.read().at;
+        let at = state.clock.read();
         // The stream is in order: everything before this position was heard.
         let stands_here = matches!(answer, Answer::Turn(position) if position == state.law.head());
         stands_here.then_some(()).ok_or(RecordError::Handover)?;

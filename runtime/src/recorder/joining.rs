@@ -46,7 +46,7 @@ impl Joining {
 
     /// The time, not before that of the last entry that was read.
     pub fn now(&mut self) -> Millis {
-        self.found.clock.read().at
+        self.found.clock.read()
     }
 
     /// From when until when the host may certify anybody in this ledger.
@@ -119,7 +119,7 @@ fn introduce(shared: &Shared, host: &Certifier<'_>) -> Result<Instance, RecordEr
     let alone = loop {
         match shared.access()? {
             Access::Own(mut state) => {
-                let at = state.clock.read().at;
+                let at = state.clock.read();
                 break Alone {
                     shared,
                     state,

@@ -127,7 +127,7 @@ impl Recorder {
     ) -> Result<Self, RecordError> {
         refuse_taken_head_file(&place)?;
         let mut clock = Clock::default();
-        let at = clock.read().at;
+        let at = clock.read();
         let newborn = Newborn::generate()?;
         let nonce = fresh_nonce()?;
         let checkpoint_keys = CheckpointKeys::derive(authority.host(), &nonce);

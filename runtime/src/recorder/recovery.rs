@@ -163,7 +163,7 @@ fn shorten(path: &Path, place: &Place, authority: &Authority) -> Result<(Existin
 
 /// Copies the file at `path` to a new name beside it, durably; gives the name.
 fn set_aside(path: &Path) -> Result<PathBuf, RecoverError> {
-    let now = crate::clock::Clock::default().read().at;
+    let now = crate::clock::Clock::default().read();
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".damaged-{now}"));
     let aside = PathBuf::from(aside);

@@ -107,7 +107,7 @@ impl Certifier<'_> {
     fn introduce(&self, state: &mut State, succeeds: Option<Seq>) -> Result<(Instance, Entered), RecordError> {
         let (newborn, body) = self.newcomer(succeeds)?;
         let instance = newborn.introduced_at(state.law.next_seq());
-        let at = state.clock.read().at;
+        let at = state.clock.read();
         let signed = state.sign(self.ledger, &instance, body, at);
         let entered = state.take(signed, Vec::new())?;
         Ok((instance, entered))
@@ -165,7 +165,7 @@ impl Recorder {
     /// Enters what was lost, right behind the introduction: that the clock lies behind is told after it.
     fn enter_recovered(&self, recovered: LedgerRecovered) -> Result<Entered, RecordError> {
         let mut state = self.lock();
-        let at = state.clock.read().at;
+        let at = state.clock.read();
         let signed = state.sign(self.ledger, &self.runtime, recovered.into(), at);
         state.take(signed, Vec::new())
     }

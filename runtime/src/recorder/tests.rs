@@ -22,7 +22,7 @@ type Checked<T = ()> = Result<T, Box<dyn Error>>;
 pub(super) fn authority() -> Checked<(Authority, Window)> {
     let (principal, host) = (HybridSecret::generate()?, HybridSecret::generate()?);
     let principal_did = PeerDid::from_keys(principal.public());
-    let now = Clock::default().read().at.get() / 1000 * 1000;
+    let now = Clock::default().read().get() / 1000 * 1000;
     let window = Window::new(Millis::clamped(now - 60_000), Millis::clamped(now + 3_600_000))?;
     let claims = HostClaims {
         window,

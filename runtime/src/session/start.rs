@@ -103,7 +103,7 @@ pub struct Plan {
 impl Session {
     /// Checks everything that can be checked before a ledger exists, then opens it and introduces everybody.
     pub(super) async fn start(plan: Plan) -> Result<(Self, Agent), SessionError> {
-        let now = Clock::default().read().at;
+        let now = Clock::default().read();
         let shell = Shell::find(std::env::vars_os()).map_err(SessionError::Shell)?;
         let own = [plan.ledger.files(), plan.own].concat();
         let surroundings = Surroundings::new(&plan.dir, &own)?;

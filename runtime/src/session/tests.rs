@@ -135,7 +135,7 @@ async fn play_within(
     let dir = folder.path().join("work");
     fs::create_dir(&dir)?;
     fs::write(dir.join("notes.txt"), "42\n")?;
-    let now = crate::clock::Clock::default().read().at;
+    let now = crate::clock::Clock::default().read();
     let (principal, host) = (HybridSecret::generate()?, HybridSecret::generate()?);
     let principal_did = PeerDid::from_keys(principal.public());
     let from = now.get() / 1000 * 1000;

@@ -73,7 +73,7 @@ fails! {
 
 /// Makes a principal and a host that live as long as the bench.
 pub(super) fn authority() -> Result<Authority, BenchError> {
-    let household = Household::make(Clock::default().read().at)?;
+    let household = Household::make(Clock::default().read())?;
     let principal = household.principal_did();
     Ok(Authority::new(principal, household.host, household.host_credential)?)
 }
@@ -99,7 +99,7 @@ impl Crew {
         workspace: &Path,
         agents: u16,
     ) -> Result<(Self, Vec<Agent>), BenchError> {
-        let now = Clock::default().read().at.get() / 1000 * 1000;
+        let now = Clock::default().read().get() / 1000 * 1000;
         let window = Window::new(
             Millis::clamped(now).max(authority.window().from()),
             Millis::clamped(now + WINDOW_MS).min(authority.window().until()),
