@@ -4,8 +4,8 @@
 //! result, and only then hands the record to the ledger. So the runtime cannot write what the
 //! verifier would reject, and entries stand in the order in which they were judged.
 //!
-//! One process at a time appends to a ledger. In the others, which joined it ([`joined`]), the same recorder holds a
-//! replica of the state and hands over what it signs; the one that appends takes that in ([`host`]).
+//! One process at a time appends to a ledger. In the others, which joined it (`joined`), the same recorder holds a
+//! replica of the state and hands over what it signs; the one that appends takes that in (`host`).
 
 mod entering;
 mod error;
