@@ -8,6 +8,7 @@
 //! Not here: where keys are kept ([`crate::keyfile`]) and how they are written as text ([`crate::multikey`]).
 
 mod derive;
+mod sign;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +19,7 @@ use thiserror::Error;
 use zeroize::{Zeroize as _, Zeroizing};
 
 pub use derive::DerivationContext;
+pub use sign::Sign;
 
 /// Bytes of an Ed25519 public key.
 pub const ED25519_PUBLIC_LEN: usize = 32;
@@ -118,6 +120,13 @@ impl HybridSecret {
     #[must_use]
     pub fn seeds(&self) -> (Seed32, Seed32) {
         self.own_seeds()
+    }
+
+    /// Lends the Ed25519 seed to `borrower`, which makes a second implementation's key of it; like [`HybridSecret::seeds`] not in
+    /// a build without keystore.
+    #[cfg(any(test, feature = "keystore"))]
+    pub fn lend_ed25519_seed<T>(&self, borrower: impl FnOnce(&[u8; SEED_LEN]) -> T) -> T {
+        borrower(self.ed25519.as_bytes())
     }
 
     fn own_seeds(&self) -> (Seed32, Seed32) {
@@ -390,6 +399,12 @@ mod tests {
         let key = secret(5);
         let (ed25519, ml_dsa) = key.seeds();
         assert_eq!(HybridSecret::from_seeds(ed25519, ml_dsa).public(), key.public());
+    }
+
+    #[test]
+    fn the_seed_that_is_lent_is_that_of_the_ed25519_half() {
+        let key = secret(6);
+        assert_eq!(key.lend_ed25519_seed(|seed| *seed), *key.seeds().0.expose());
     }
 
     #[test]

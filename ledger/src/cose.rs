@@ -4,8 +4,7 @@
 //! empty and the protected ones are compared as bytes. Whose key it is, and what the payload says, is not decided here.
 
 use countersign_identity::keys::{
-    ED25519_SIGNATURE_LEN, Ed25519Signature, HybridPublic, HybridSecret, ML_DSA_SIGNATURE_LEN, MlDsaSignature,
-    SignatureError,
+    ED25519_SIGNATURE_LEN, Ed25519Signature, HybridPublic, ML_DSA_SIGNATURE_LEN, MlDsaSignature, Sign, SignatureError,
 };
 use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::digest::LedgerId;
@@ -145,7 +144,7 @@ impl CoseError {
 ///
 /// A payload that makes the message longer than 65,000 bytes gives one that every reader refuses.
 #[must_use]
-pub fn sign(payload: &[u8], set: SignatureSet, ledger: impl Into<AadLedger>, signer: &HybridSecret) -> Vec<u8> {
+pub fn sign(payload: &[u8], set: SignatureSet, ledger: impl Into<AadLedger>, signer: &impl Sign) -> Vec<u8> {
     let aad = ledger.into().external_aad();
     let mut message = Encoder::new();
     match set {

@@ -1,4 +1,4 @@
-use countersign_identity::keys::Seed32;
+use countersign_identity::keys::{HybridSecret, Seed32};
 
 use super::*;
 
@@ -105,6 +105,37 @@ fn statement_of_another_ledger_author_or_place_is_refused() -> Result<(), CoseEr
         assert_eq!(parsed.verify(signer(2).public(), ledger(), set), refused);
     }
     Ok(())
+}
+
+/// Signs with the Ed25519 half of one key and the ML-DSA half of another.
+struct TwoKeys(HybridSecret, HybridSecret);
+
+impl Sign for TwoKeys {
+    fn sign_ed25519(&self, message: &[u8]) -> Ed25519Signature {
+        self.0.sign_ed25519(message)
+    }
+
+    fn sign_ml_dsa(&self, message: &[u8]) -> MlDsaSignature {
+        self.1.sign_ml_dsa(message)
+    }
+}
+
+#[test]
+fn what_a_signer_made_of_two_keys_is_nobodys_statement() {
+    let message = |ed25519, ml_dsa| {
+        let signer = TwoKeys(signer(ed25519), signer(ml_dsa));
+        sign(PAYLOAD, SignatureSet::Hybrid, ledger(), &signer)
+    };
+    let refused = |error| Err(CoseError::Signature(error));
+    assert_eq!(judge(&message(1, 1), SignatureSet::Hybrid), Ok(()));
+    assert_eq!(
+        judge(&message(2, 1), SignatureSet::Hybrid),
+        refused(SignatureError::Ed25519)
+    );
+    assert_eq!(
+        judge(&message(1, 2), SignatureSet::Hybrid),
+        refused(SignatureError::MlDsa44)
+    );
 }
 
 #[test]
