@@ -1,4 +1,6 @@
 //! The Cedar request as a document: payload `cedar_request` of a decision (authority-v1 §7).
+//!
+//! What is written here by deriving declares its members in the order of JCS, as [`canonical`](super::canonical) says.
 
 use countersign_identity::jcs;
 use serde::{Deserialize, Serialize};
@@ -13,8 +15,8 @@ pub const SCHEMA_NAME: &str = "countersign.cedar-request/v1";
 const DOCUMENT_BYTES_MAX: usize = 2 * ARGUMENTS_BYTES_MAX;
 
 /// The question that the policies in force were asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Tagged", into = "Tagged")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Tagged")]
 pub struct CedarRequest {
     /// The tool's name if the table of authority-v1 §7.4 has it, else `other`.
     pub action: String,
@@ -124,8 +126,8 @@ impl Place {
 }
 
 /// What an action touches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "FlatResource", into = "FlatResource")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "FlatResource")]
 pub enum Resource {
     /// A file or folder.
     File {
@@ -200,13 +202,6 @@ pub enum DocumentError {
 }
 
 impl CedarRequest {
-    /// The document in JCS form: the bytes of the payload.
-    #[must_use]
-    pub fn to_jcs(&self) -> Vec<u8> {
-        let value = serde_json::to_value(self).expect("a document of strings, booleans and integers is JSON");
-        jcs::canonicalize(&value).expect("integers below 2^53 have a canonical form")
-    }
-
     /// Reads a document that must be in JCS form.
     ///
     /// # Errors
@@ -218,7 +213,7 @@ impl CedarRequest {
 }
 
 /// [`CedarRequest`] with its `schema` member.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tagged {
     action: String,
@@ -226,24 +221,6 @@ struct Tagged {
     principal: Principal,
     resource: Resource,
     schema: String,
-}
-
-impl From<CedarRequest> for Tagged {
-    fn from(request: CedarRequest) -> Self {
-        let CedarRequest {
-            action,
-            context,
-            principal,
-            resource,
-        } = request;
-        Self {
-            action,
-            context,
-            principal,
-            resource,
-            schema: SCHEMA_NAME.to_owned(),
-        }
-    }
 }
 
 impl TryFrom<Tagged> for CedarRequest {
@@ -270,7 +247,7 @@ impl TryFrom<Tagged> for CedarRequest {
 }
 
 /// [`Resource`] as its flat JSON object.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 enum FlatResource {
     File {
@@ -303,33 +280,6 @@ enum FlatResource {
     },
 }
 
-impl From<Resource> for FlatResource {
-    fn from(resource: Resource) -> Self {
-        match resource {
-            Resource::File { path, relative, name } => Self::File {
-                id: path.clone(),
-                path,
-                relative,
-                name,
-            },
-            Resource::Command { id, command } => Self::Command { id, command },
-            Resource::AgentType { id, name } => Self::AgentType { id, name },
-            Resource::Advisor => Self::Advisor {
-                id: "advisor".to_owned(),
-            },
-            Resource::Url(url) => Self::Url {
-                id: url.as_str().to_owned(),
-                url: url.as_str().to_owned(),
-                scheme: url.scheme().as_str().to_owned(),
-                host: url.host().to_owned(),
-                port: url.port(),
-                path: url.path().to_owned(),
-            },
-            Resource::Tool { id } => Self::Tool { id },
-        }
-    }
-}
-
 impl TryFrom<FlatResource> for Resource {
     type Error = String;
 
@@ -343,12 +293,20 @@ impl TryFrom<FlatResource> for Resource {
             FlatResource::AgentType { id, name } => Self::AgentType { id, name },
             FlatResource::Advisor { id } if id != "advisor" => return Err("the advisor's id is advisor".to_owned()),
             FlatResource::Advisor { .. } => Self::Advisor,
-            FlatResource::Url { ref url, .. } => {
-                let read = Self::Url(Url::parse(url).map_err(|error| error.to_string())?);
-                if FlatResource::from(read.clone()) != flat {
+            FlatResource::Url {
+                id,
+                url,
+                scheme,
+                host,
+                port,
+                path,
+            } => {
+                let read = Url::parse(&url).map_err(|error| error.to_string())?;
+                let is_read = scheme == read.scheme().as_str() && host == read.host() && path == read.path();
+                if id != url || !is_read || port != read.port() {
                     return Err("the parts of an address are those of its text".to_owned());
                 }
-                read
+                Self::Url(read)
             }
             FlatResource::Tool { id } => Self::Tool { id },
         })

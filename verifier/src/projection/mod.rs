@@ -4,6 +4,9 @@
 //! [`Observed`] is the gatekeeper's word. A verifier projects again and compares bytes, so a policy can never have been
 //! asked about another action than the one that was requested.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
+mod canonical;
 mod document;
 mod path;
 mod tools;

@@ -1,0 +1,90 @@
+use std::error::Error;
+
+use countersign_identity::jcs;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::{Observed, arbitrary};
+use super::*;
+
+/// The resource, member by member, in no order.
+fn plain_resource(resource: &Resource) -> Value {
+    match resource {
+        Resource::File { path, relative, name } => {
+            json!({ "type": "File", "id": path, "path": path, "relative": relative, "name": name })
+        }
+        Resource::Command { id, command } => json!({ "type": "Command", "id": id, "command": command }),
+        Resource::AgentType { id, name } => json!({ "type": "AgentType", "id": id, "name": name }),
+        Resource::Advisor => json!({ "type": "Advisor", "id": "advisor" }),
+        Resource::Url(url) => json!({
+            "type": "Url",
+            "id": url.as_str(),
+            "url": url.as_str(),
+            "scheme": url.scheme().as_str(),
+            "host": url.host(),
+            "port": url.port(),
+            "path": url.path(),
+        }),
+        Resource::Tool { id } => json!({ "type": "Tool", "id": id }),
+    }
+}
+
+/// The whole document as authority-v1 §7 lists its members.
+fn plain(request: &CedarRequest) -> Value {
+    let (context, principal) = (&request.context, &request.principal);
+    json!({
+        "schema": "countersign.cedar-request/v1",
+        "principal": {
+            "id": principal.id,
+            "name": principal.name,
+            "root": principal.root,
+            "depth_left": principal.depth_left,
+        },
+        "action": request.action,
+        "resource": plain_resource(&request.resource),
+        "context": {
+            "mode": context.mode,
+            "workspace": context.workspace,
+            "effects": context.effects,
+            "calls_left": context.calls_left,
+            "time_ms": context.time_ms,
+            "advised": context.advised,
+            "observed": { "place": context.observed.place.as_str(), "real_path": context.observed.real_path },
+        },
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_request_is_written_in_its_canonical_form(request in arbitrary::request()) {
+        let written = request.to_jcs();
+        prop_assert_eq!(&jcs::canonicalize(&plain(&request))?, &written);
+        prop_assert_eq!(jcs::canonicalize(&serde_json::to_value(&request)?)?, written);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(request in arbitrary::request()) {
+        prop_assert_eq!(CedarRequest::parse(&request.to_jcs())?, request);
+    }
+}
+
+#[test]
+fn every_ascii_character_and_every_kind_of_plane_is_written_canonically() -> Result<(), Box<dyn Error>> {
+    let ascii: String = (0..=0x7f_u8).map(char::from).collect();
+    for text in [
+        ascii.as_str(),
+        "\u{80}\u{9f}\u{7ff}",
+        "\u{800}\u{d7ff}\u{e000}\u{ffff}",
+        "\u{10000}\u{10ffff}",
+    ] {
+        let observed = Observed {
+            real_path: text.to_owned(),
+            ..Observed::nothing()
+        };
+        assert_eq!(
+            serde_json::to_vec(&observed)?,
+            jcs::canonicalize(&serde_json::to_value(&observed)?)?
+        );
+    }
+    Ok(())
+}
