@@ -12,6 +12,7 @@ use countersign_verifier::finding::Finding;
 use thiserror::Error;
 
 use super::existing::OpenError;
+use super::secret::SignerError;
 
 /// Why an entry was not made, or is not known to be durable.
 #[derive(Debug, Error)]
@@ -63,6 +64,9 @@ pub enum RecordError {
     /// The operating system gives no randomness.
     #[error("no randomness for keys or salts")]
     Randomness(#[from] RandomnessError),
+    /// An instance was made that could not have signed.
+    #[error("an instance cannot sign statements")]
+    Signer(#[from] SignerError),
     /// A thread could not be started.
     #[error("a thread for the ledger could not be started")]
     Thread(#[source] std::io::Error),

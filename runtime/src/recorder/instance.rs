@@ -1,14 +1,17 @@
 //! A running instance: its name in the ledger and the keys only it can sign with.
 
 use countersign_identity::did::PeerDid;
-use countersign_identity::keys::{HybridSecret, RandomnessError};
+use countersign_identity::keys::HybridSecret;
 use countersign_schemas::number::Seq;
+
+use super::RecordError;
+use super::secret::InstanceSecret;
 
 /// Keys and DID of somebody who is not introduced yet.
 ///
 /// The secret never leaves memory; it is zeroized when this is dropped.
 pub struct Newborn {
-    pub(super) secret: HybridSecret,
+    secret: InstanceSecret,
     did: PeerDid,
 }
 
@@ -16,10 +19,10 @@ impl Newborn {
     /// Makes fresh keys and the DID that holds both.
     ///
     /// # Errors
-    /// The operating system gives no randomness.
-    pub fn generate() -> Result<Self, RandomnessError> {
-        let secret = HybridSecret::generate()?;
-        let did = PeerDid::from_keys(secret.public());
+    /// [`RecordError::Randomness`] or [`RecordError::Signer`]; no key was made.
+    pub fn generate() -> Result<Self, RecordError> {
+        let secret = InstanceSecret::new(HybridSecret::generate()?)?;
+        let did = PeerDid::from_keys(secret.hybrid().public());
         Ok(Self { secret, did })
     }
 
@@ -43,7 +46,7 @@ impl Newborn {
 /// An introduced instance that can author entries. Dropping it destroys its keys: nobody can speak as it again.
 pub struct Instance {
     seq: Seq,
-    pub(super) secret: HybridSecret,
+    pub(super) secret: InstanceSecret,
     did: PeerDid,
 }
 
@@ -63,6 +66,6 @@ impl Instance {
     /// Its keys, to sign the credential of a child.
     #[must_use]
     pub const fn secret(&self) -> &HybridSecret {
-        &self.secret
+        self.secret.hybrid()
     }
 }

@@ -25,6 +25,7 @@ mod place;
 mod recovery;
 #[cfg(test)]
 mod reopen_tests;
+mod secret;
 #[cfg(test)]
 mod several_tests;
 mod successor;
@@ -63,6 +64,7 @@ pub use opening::Authority;
 pub use payload::Payload;
 pub use place::Place;
 pub use recovery::{HeadLoss, RecoverError, Recovery, WalLoss};
+pub use secret::SignerError;
 use writer::Writer;
 
 /// A place in the ledger that is taken; whether it is durable is to be awaited.

@@ -219,7 +219,7 @@ impl Session {
         grant: Grant,
         worktree: Option<&Worktree>,
     ) -> Result<Agent, SessionError> {
-        let newborn = Newborn::generate().map_err(RecordError::from)?;
+        let newborn = Newborn::generate()?;
         let window = self.child_window(parent)?;
         let claims = InstanceClaims {
             window,
