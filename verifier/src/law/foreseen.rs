@@ -42,13 +42,13 @@ impl PolicyQuestion {
         let layers: Vec<&LoadedLayer> = self.layers.iter().map(|layer| &**layer).collect();
         let parts = policy::evaluate(&layers, &self.request, &self.owner);
         let document = self.request.to_jcs();
-        // Read back from the bytes, as a verifier has to: what cannot be read must not look as if it could.
-        let observed = CedarRequest::parse(&document).ok().map(|read| read.context.observed);
+        // A verifier has to read the bytes: what cannot be read must not look as if it could.
+        let is_readable = self.request.is_read_from(&document);
         Evaluated {
             question: self,
             parts,
             document,
-            observed,
+            is_readable,
         }
     }
 
@@ -71,8 +71,8 @@ pub struct Evaluated {
     parts: PolicyParts,
     /// The request in JCS form.
     document: Vec<u8>,
-    /// What the gatekeeper saw, according to those bytes.
-    observed: Option<Observed>,
+    /// Whether reading those bytes gives the request.
+    is_readable: bool,
 }
 
 /// The answers that were handed back last, the newest first.
@@ -100,8 +100,9 @@ impl Foreseen {
 
     /// What these very bytes say the gatekeeper saw.
     pub(super) fn observed_in(&self, document: &[u8]) -> Option<&Observed> {
-        let known = self.0.iter().find(|evaluated| evaluated.document == document);
-        known.and_then(|evaluated| evaluated.observed.as_ref())
+        let mut readable = self.0.iter().filter(|evaluated| evaluated.is_readable);
+        let known = readable.find(|evaluated| evaluated.document == document)?;
+        Some(&known.question.request.context.observed)
     }
 
     fn take(&mut self, evaluated: Evaluated) {
@@ -128,15 +129,20 @@ impl Law {
 
 #[cfg(test)]
 mod tests {
+    use countersign_identity::jcs::INTEGER_MAX;
     use countersign_schemas::body::{Effects, PolicyLayer};
 
     use super::*;
-    use crate::projection::{Principal, ProjectionError, ProjectionInput, project};
+    use crate::projection::{ARGUMENTS_BYTES_MAX, Principal, ProjectionError, ProjectionInput, project};
 
     fn request(calls_left: u64) -> Result<CedarRequest, ProjectionError> {
+        request_for("todo", r#"{"items":""}"#, calls_left)
+    }
+
+    fn request_for(tool: &str, arguments: &str, calls_left: u64) -> Result<CedarRequest, ProjectionError> {
         project(ProjectionInput {
-            tool: "todo",
-            arguments: br#"{"items":""}"#,
+            tool,
+            arguments: arguments.as_bytes(),
             effects: Effects::NONE,
             principal: Principal {
                 depth_left: 0,
@@ -192,6 +198,29 @@ mod tests {
         assert_eq!(kept.document_of(&other), None);
         assert_eq!(kept.observed_in(&asked.to_jcs()), Some(&Observed::nothing()));
         assert_eq!(kept.observed_in(&other.to_jcs()), None);
+        Ok(())
+    }
+
+    #[test]
+    fn what_no_verifier_could_read_was_seen_by_nobody() -> Result<(), ProjectionError> {
+        let mut too_late = request(7)?;
+        too_late.context.time_ms = INTEGER_MAX + 1;
+        let mut too_deep = request(7)?;
+        too_deep.principal.depth_left = u64::MAX;
+        // A path stands in the document several times.
+        let path = format!(r#"{{"path":"{}"}}"#, "x".repeat(ARGUMENTS_BYTES_MAX - 100));
+        let too_long = request_for("read", &path, 7)?;
+        for unreadable in [request(INTEGER_MAX + 1)?, too_late, too_deep, too_long] {
+            let document = unreadable.to_jcs();
+            assert!(CedarRequest::parse(&document).is_err());
+            let mut kept = Foreseen::default();
+            kept.take(PolicyQuestion::new(unreadable, Vec::new(), "did:peer:4zowner").evaluate());
+            assert_eq!(kept.observed_in(&document), None);
+        }
+        let mut kept = Foreseen::default();
+        kept.take(foreseen(INTEGER_MAX, &[])?);
+        let document = request(INTEGER_MAX)?.to_jcs();
+        assert_eq!(kept.observed_in(&document), Some(&Observed::nothing()));
         Ok(())
     }
 

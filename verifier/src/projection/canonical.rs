@@ -5,9 +5,10 @@
 //! serde_json writes. So each struct declares its members in that order, here and in [`document`](super::document), and
 //! the tests compare with a canonical form that is worked out.
 
+use countersign_identity::jcs;
 use serde::{Serialize, Serializer};
 
-use super::document::{CedarRequest, Principal, RequestContext, Resource, SCHEMA_NAME};
+use super::document::{CedarRequest, DOCUMENT_BYTES_MAX, Principal, RequestContext, Resource, SCHEMA_NAME};
 
 /// Room for the document of an ordinary request, in bytes.
 const LEN_USUAL: usize = 768;
@@ -22,6 +23,15 @@ impl CedarRequest {
         let mut document = Vec::with_capacity(LEN_USUAL);
         serde_json::to_writer(&mut document, self).expect("a document of strings, booleans and integers is JSON");
         document
+    }
+
+    /// Whether [`CedarRequest::parse`] reads `document`, as this request was just written, back as this request.
+    ///
+    /// Whatever is written has the members, the types and the nesting that are read, and an address its one form. Only a
+    /// length and a number can be too large.
+    pub(crate) fn is_read_from(&self, document: &[u8]) -> bool {
+        let numbers = [self.context.calls_left, self.context.time_ms, self.principal.depth_left];
+        document.len() <= DOCUMENT_BYTES_MAX && numbers.iter().all(|number| *number <= jcs::INTEGER_MAX)
     }
 }
 

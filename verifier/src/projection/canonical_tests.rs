@@ -64,8 +64,50 @@ proptest! {
 
     #[test]
     fn what_is_written_is_read_back(request in arbitrary::request()) {
-        prop_assert_eq!(CedarRequest::parse(&request.to_jcs())?, request);
+        let written = request.to_jcs();
+        prop_assert!(request.is_read_from(&written));
+        prop_assert_eq!(CedarRequest::parse(&written)?, request);
     }
+
+    #[test]
+    fn a_request_is_read_back_or_said_not_to_be(mut request in arbitrary::request(), large in any::<[u64; 3]>()) {
+        let near = large.map(|number| jcs::INTEGER_MAX - 2 + number % 5);
+        [request.context.calls_left, request.context.time_ms, request.principal.depth_left] = near;
+        let written = request.to_jcs();
+        let is_read = CedarRequest::parse(&written).is_ok_and(|read| read == request);
+        prop_assert_eq!(request.is_read_from(&written), is_read);
+    }
+}
+
+#[test]
+fn a_document_at_the_longest_is_read_back_and_a_longer_one_is_not() -> Result<(), Box<dyn Error>> {
+    let mut request = CedarRequest {
+        action: "other".to_owned(),
+        context: RequestContext {
+            advised: false,
+            calls_left: 0,
+            effects: Vec::new(),
+            mode: String::new(),
+            observed: Observed::nothing(),
+            time_ms: 0,
+            workspace: String::new(),
+        },
+        principal: Principal {
+            depth_left: 0,
+            id: String::new(),
+            name: String::new(),
+            root: false,
+        },
+        resource: Resource::Advisor,
+    };
+    request.context.mode = "x".repeat(DOCUMENT_BYTES_MAX - request.to_jcs().len());
+    let longest = request.to_jcs();
+    assert!(request.is_read_from(&longest));
+    assert_eq!(CedarRequest::parse(&longest)?, request);
+    request.context.mode.push('x');
+    let longer = request.to_jcs();
+    assert!(!request.is_read_from(&longer) && CedarRequest::parse(&longer).is_err());
+    Ok(())
 }
 
 #[test]

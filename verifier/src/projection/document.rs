@@ -12,7 +12,7 @@ use super::{ARGUMENTS_BYTES_MAX, Url};
 pub const SCHEMA_NAME: &str = "countersign.cedar-request/v1";
 
 /// Largest document: the arguments it repeats, and what stands around them.
-const DOCUMENT_BYTES_MAX: usize = 2 * ARGUMENTS_BYTES_MAX;
+pub(super) const DOCUMENT_BYTES_MAX: usize = 2 * ARGUMENTS_BYTES_MAX;
 
 /// The question that the policies in force were asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
