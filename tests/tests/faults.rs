@@ -125,7 +125,16 @@ fn no_failing_call_loses_an_entry_or_spoils_the_ledger() -> Checked {
     }
     // Which call is the N-th differs a little from run to run, so a rare one can be passed over by one kind of fault.
     let broken = broken.concat();
-    for call in ["open", "write", "pwrite", "ftruncate", "fsync", "link", "unlink"] {
+    for call in [
+        "open",
+        "write",
+        "pwrite",
+        "ftruncate",
+        "fsync",
+        "fdatasync",
+        "link",
+        "unlink",
+    ] {
         let is_met = broken.iter().any(|struck| struck.starts_with(call));
         assert!(is_met, "no {call} among {broken:#?}");
     }
