@@ -135,10 +135,16 @@ impl<S: Store + 'static> Drop for Appender<S> {
 fn write_until_closed<S: Store>(mut store: S, queue: &Queue) -> S {
     // However this thread ends, nobody may wait for it afterwards.
     let _gone = queue.closes_when_dropped();
-    while let Some(jobs) = queue.take_batch() {
-        if let Err(Failure { cause, unanswered }) = write(&mut store, jobs) {
-            queue.poison(cause, unanswered);
-        } else if let Err(cause) = tidy_if_idle(&mut store, queue) {
+    let mut awaited = 0;
+    while let Some(jobs) = queue.take_batch(awaited) {
+        awaited = match write(&mut store, jobs) {
+            Ok(awaited) => awaited,
+            Err(Failure { cause, unanswered }) => {
+                queue.poison(cause, unanswered);
+                continue;
+            }
+        };
+        if let Err(cause) = tidy_if_idle(&mut store, queue) {
             queue.poison(Arc::new(cause), Vec::new());
         }
     }
@@ -152,8 +158,9 @@ struct Failure {
     unanswered: Vec<Promise>,
 }
 
-/// Writes jobs in order, rows between two checkpoints as one batch, and answers each that is durable.
-fn write<S: Store>(store: &mut S, jobs: Vec<Job>) -> Result<(), Failure> {
+/// Writes jobs in order, rows between two checkpoints as one batch, and answers each that is durable; gives how many
+/// rows somebody waited for.
+fn write<S: Store>(store: &mut S, jobs: Vec<Job>) -> Result<usize, Failure> {
     let mut batch = Batch::default();
     let mut jobs = jobs.into_iter();
     let mut written = Ok(());
@@ -169,6 +176,7 @@ fn write<S: Store>(store: &mut S, jobs: Vec<Job>) -> Result<(), Failure> {
     }
     written
         .and_then(|()| batch.append_to(store))
+        .map(|()| batch.awaited)
         .map_err(|Failure { cause, mut unanswered }| {
             unanswered.extend(batch.promises.drain(..).chain(jobs.map(Job::into_promise)));
             Failure { cause, unanswered }
@@ -180,6 +188,8 @@ fn write<S: Store>(store: &mut S, jobs: Vec<Job>) -> Result<(), Failure> {
 struct Batch {
     rows: Vec<Row>,
     promises: Vec<Promise>,
+    /// Rows written that somebody waited for.
+    awaited: usize,
 }
 
 impl Batch {
@@ -193,7 +203,10 @@ impl Batch {
         self.rows.clear();
         let promises = std::mem::take(&mut self.promises);
         match appended {
-            Ok(_) => promises.into_iter().for_each(Promise::keep),
+            Ok(_) => {
+                let kept = promises.into_iter().map(Promise::keep);
+                self.awaited += kept.filter(|was_awaited| *was_awaited).count();
+            }
             Err(cause) => {
                 return Err(Failure {
                     cause: Arc::new(cause),
@@ -209,7 +222,9 @@ impl Batch {
 fn checkpoint<S: Store>(store: &mut S, size: Size, note: &[u8], promise: Promise) -> Result<(), Failure> {
     use StoreError::{CheckpointExists, CheckpointMisfit, NoteEmpty, NoteTooLong};
     match store.put_checkpoint(size, note).map_err(Arc::new) {
-        Ok(()) => promise.keep(),
+        Ok(()) => {
+            promise.keep();
+        }
         Err(cause)
             if matches!(
                 *cause,

@@ -74,17 +74,18 @@ impl Future for Durable {
 }
 
 impl Promise {
-    /// Says that it is on disk.
-    pub fn keep(mut self) {
-        self.answer(Ok(()));
+    /// Says that it is on disk; gives whether somebody waited for that.
+    #[expect(clippy::must_use_candidate, reason = "most do not care who waited")]
+    pub fn keep(mut self) -> bool {
+        self.answer(Ok(()))
     }
 
     pub(super) fn fail(mut self, error: AppendError) {
         self.answer(Err(error));
     }
 
-    fn answer(&mut self, result: Result<(), AppendError>) {
-        let Some(answer) = self.0.take() else { return };
+    fn answer(&mut self, result: Result<(), AppendError>) -> bool {
+        let Some(answer) = self.0.take() else { return false };
         let (waker, is_awaited) = {
             let mut state = answer.lock();
             state.result = Some(result);
@@ -93,9 +94,11 @@ impl Promise {
         if is_awaited {
             answer.given.notify_all();
         }
+        let is_polled = waker.is_some();
         if let Some(waker) = waker {
             waker.wake();
         }
+        is_awaited || is_polled
     }
 }
 

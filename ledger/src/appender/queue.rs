@@ -2,11 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::durable::Promise;
 use super::{AppendError, BATCH_BYTES_MAX, BATCH_ROWS_MAX, QUEUED_MAX};
 use crate::store::{Row, StoreError};
 use countersign_schemas::number::{Seq, Size};
+
+/// Callers from which on it pays to let them gather before the next batch.
+const CROWD: usize = 4;
+/// Longest time for which what is queued waits for more to come: some syncs of a fast disk.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// Something to be written, and whom to tell.
 pub(super) enum Job {
@@ -40,6 +46,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     emptied: Condvar,
+    gathering: Duration,
 }
 
 struct State {
@@ -47,8 +54,9 @@ struct State {
     next: u64,
     closing: bool,
     cause: Option<Arc<StoreError>>,
-    /// Whether the writer waits for a job. Notifying is a call into the system, also where nobody waits.
-    writer_waits: bool,
+    /// Number of queued jobs at which the writer wants to be woken, if it sleeps. Notifying is a call into the system, also
+    /// where nobody waits.
+    wakes_at: Option<usize>,
     /// Callers that wait for room.
     held_back: usize,
 }
@@ -83,13 +91,14 @@ impl Queue {
             next: next.get(),
             closing: false,
             cause: None,
-            writer_waits: false,
+            wakes_at: None,
             held_back: 0,
         };
         Self {
             state: Mutex::new(state),
             filled: Condvar::new(),
             emptied: Condvar::new(),
+            gathering: GATHERING,
         }
     }
 
@@ -106,24 +115,24 @@ impl Queue {
         }
         state.next += u64::from(matches!(job, Job::Row { .. }));
         state.jobs.push_back(job);
-        let writer_waits = std::mem::take(&mut state.writer_waits);
+        let are_enough = state.wakes_at.is_some_and(|enough| state.jobs.len() >= enough);
+        if are_enough {
+            state.wakes_at = None;
+        }
         drop(state);
-        if writer_waits {
+        if are_enough {
             self.filled.notify_one();
         }
     }
 
     /// Waits for work and takes as much as fits into one batch; `None` when closed and drained.
-    pub(super) fn take_batch(&self) -> Option<Vec<Job>> {
-        let mut state = self.lock();
-        while state.jobs.is_empty() {
-            if state.closing {
-                return None;
-            }
-            state.writer_waits = true;
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+    ///
+    /// `awaited` are those of the last batch that somebody waited for.
+    pub(super) fn take_batch(&self, awaited: usize) -> Option<Vec<Job>> {
+        let mut state = self.gather(self.lock(), awaited);
+        if state.jobs.is_empty() {
+            return None;
         }
-        state.writer_waits = false;
         let mut bytes = 0;
         let fitting = state.jobs.iter().take(BATCH_ROWS_MAX).take_while(|job| {
             let fits = bytes < BATCH_BYTES_MAX;
@@ -136,6 +145,30 @@ impl Queue {
             self.emptied.notify_all();
         }
         Some(batch)
+    }
+
+    /// Waits for a job, and in a crowd for those `awaited` as well who have just learned that their entries are durable:
+    /// they are likely to have the next ones soon, and one sync then serves everybody.
+    ///
+    /// A lone caller waits for nobody. Without a job it was closed.
+    fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>, awaited: usize) -> MutexGuard<'q, State> {
+        let everybody = (state.jobs.len() + awaited).min(BATCH_ROWS_MAX);
+        while state.jobs.is_empty() && !state.closing {
+            state.wakes_at = Some(1);
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let until = Instant::now() + self.gathering;
+        while everybody >= CROWD && state.jobs.len() < everybody && !state.closing {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state.wakes_at = Some(everybody);
+            let woken = self.filled.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.wakes_at = None;
+        state
     }
 
     /// Refuses everything from now on, then tells those who have no answer yet and those who are still queued.
@@ -188,5 +221,83 @@ impl Drop for ClosesWhenDropped<'_> {
         self.0.close();
         let left: Vec<Job> = self.0.lock().jobs.drain(..).collect();
         drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::appender::{Durable, promise};
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    /// A queue in which jobs gather for `gathering`, with so many in it, and what their callers hold.
+    fn queue_of(jobs: u64, gathering: Duration) -> (Queue, Vec<Durable>) {
+        let mut queue = Queue::starting_at(Size::ZERO);
+        queue.gathering = gathering;
+        let held = (0..jobs).map(|number| push(&queue, number)).collect();
+        (queue, held)
+    }
+
+    fn push(queue: &Queue, number: u64) -> Durable {
+        let (promise, durable) = promise();
+        let row = Row::new(Seq::new(number).expect("a small number"), vec![1], Vec::new());
+        let row = row.expect("a row within the limits");
+        queue.push(Job::Row { row, promise });
+        durable
+    }
+
+    fn taken(queue: &Queue, awaited: usize) -> Option<usize> {
+        queue.take_batch(awaited).map(|batch| batch.len())
+    }
+
+    #[test]
+    fn few_callers_are_not_kept_waiting_for_each_other() {
+        for awaited in 0..CROWD - 1 {
+            let (queue, _held) = queue_of(1, FOREVER);
+            assert_eq!(taken(&queue, awaited), Some(1), "after a batch for {awaited}");
+        }
+    }
+
+    #[test]
+    fn crowd_gathers_until_it_is_complete() {
+        let (queue, _held) = queue_of(3, FOREVER);
+        let batch = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| taken(&queue, 2));
+            while queue.lock().wakes_at.is_none() {
+                std::thread::yield_now();
+            }
+            let _back = [3, 4].map(|number| push(&queue, number));
+            writer.join()
+        });
+        assert_eq!(
+            batch.ok(),
+            Some(Some(5)),
+            "three in the queue, and the two who were served last"
+        );
+    }
+
+    #[test]
+    fn crowd_does_not_gather_beyond_its_time_nor_when_the_queue_closes() {
+        let (late, _held) = queue_of(2, Duration::ZERO);
+        assert_eq!(taken(&late, 100), Some(2));
+        let (closing, _held) = queue_of(2, FOREVER);
+        closing.close();
+        assert_eq!(taken(&closing, 100), Some(2));
+        assert_eq!(taken(&closing, 100), None);
+    }
+
+    #[test]
+    fn closing_wakes_a_writer_that_waits_for_a_crowd() {
+        let (queue, held) = queue_of(2, FOREVER);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| taken(&queue, 100));
+            while queue.lock().wakes_at.is_none() {
+                std::thread::yield_now();
+            }
+            queue.close();
+            assert_eq!(writer.join().ok(), Some(Some(2)));
+        });
+        drop(held);
     }
 }

@@ -73,7 +73,9 @@ impl Link {
     pub(super) fn hear_durable(&mut self, size: Size) {
         let later = self.undurable.split_off(&size.next_seq());
         let durable = std::mem::replace(&mut self.undurable, later);
-        durable.into_values().for_each(Promise::keep);
+        for promise in durable.into_values() {
+            promise.keep();
+        }
     }
 }
 
