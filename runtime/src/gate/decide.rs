@@ -204,10 +204,10 @@ impl Gate {
 
     async fn enter_decision(&self, request: Seq, sight: Sight) -> Result<Decided, GateError> {
         let real_path = sight.observed.real_path.clone();
-        self.recorder.foresee(request, &sight.observed)?;
+        let foreseen = self.recorder.foresee(request, &sight.observed)?;
         let (entered, conclusion) = self
             .recorder
-            .enter_concluded(|law, at| self.conclude(law, at, request, sight))?;
+            .enter_concluded(foreseen, |law, at| self.conclude(law, at, request, sight))?;
         Ok(Decided {
             digest: entered.digest,
             // Nothing may rest on a decision that a power cut could take back.

@@ -6,7 +6,7 @@ use countersign_ledger::cose::AadLedger;
 use countersign_schemas::body::{Body, EventCode, SessionEvent};
 use countersign_schemas::kind::Kind;
 use countersign_schemas::number::Millis;
-use countersign_verifier::law::Law;
+use countersign_verifier::law::{Evaluated, Law};
 
 use super::joined::Turn;
 use super::writer::Writer;
@@ -85,15 +85,19 @@ impl Recorder {
     }
 
     /// Enters what the runtime instance concludes from the law's state at `at`: nothing can be entered between the look
-    /// at the state and the entry, whoever else is at work.
+    /// at the state and the entry, whoever else is at work. What was `foreseen` of it need not be worked out meanwhile.
     ///
     /// # Errors
     /// Those of `conclude`, and those of [`Recorder::enter`].
     pub fn enter_concluded<T, E: From<RecordError>>(
         &self,
+        foreseen: Option<Evaluated>,
         conclude: impl FnOnce(&Law, Millis) -> Result<(Body, Vec<Payload>, T), E>,
     ) -> Result<(Entered, T), E> {
-        let alone = self.alone()?;
+        let mut alone = self.alone()?;
+        if let Some(evaluated) = foreseen {
+            alone.state.law.foresee(evaluated);
+        }
         let (body, payloads, rest) = conclude(&alone.state.law, alone.at)?;
         Ok((alone.enter(&self.runtime, body, payloads)?, rest))
     }

@@ -93,7 +93,7 @@ fn what_two_processes_say_is_one_verified_ledger() -> Checked {
     assert_eq!(second.runtime().seq(), Seq::clamped(1));
     assert_eq!(say(&first, "one")?, Seq::clamped(2));
     assert_eq!(say(&second, "two")?, Seq::clamped(3));
-    let (entered, size) = second.enter_concluded(|law, _| {
+    let (entered, size) = second.enter_concluded(None, |law, _| {
         let (body, payloads) = remark("concluded").map_err(|_| RecordError::Bug("no remark"))?;
         Ok::<_, RecordError>((body, payloads, law.head().size))
     })?;

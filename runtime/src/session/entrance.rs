@@ -87,7 +87,7 @@ impl Entrance<'_> {
         &self,
         conclude: impl FnOnce(&Law, Millis) -> Result<(Body, Vec<Payload>, ()), Unneeded>,
     ) -> Result<Seq, SessionError> {
-        match self.recorder.enter_concluded(conclude) {
+        match self.recorder.enter_concluded(None, conclude) {
             Ok((entered, ())) => Ok(entered.in_order()),
             Err(Unneeded::Stands(seq)) => Ok(seq),
             Err(Unneeded::Failed(error)) => Err(error.into()),
