@@ -24,7 +24,7 @@ use countersign_schemas::payload::{PayloadClass, PayloadRef, Salt};
 use countersign_schemas::statement::Statement;
 use countersign_verifier::law::{Entry, Judgement, Law, outcome};
 use countersign_verifier::policy::{ENTITIES, LoadedLayer, SCHEMA, evaluate};
-use countersign_verifier::projection::{CedarRequest, Observed, Principal, ProjectionInput, project, tool_profile};
+use countersign_verifier::projection::{CedarRequest, Circumstances, Observed, Principal, Subject, tool_profile};
 
 use support::credentials::{budget, name};
 use support::story::{self, BASH, EDIT, FETCH, GREP, LAYER1, TODO, inside};
@@ -52,10 +52,12 @@ fn micros(time: Duration, times: usize) -> f64 {
     time.as_secs_f64() * 1e6 / times as f64
 }
 
-fn input<'a>((tool, arguments): (&'a str, &'a str)) -> ProjectionInput<'a> {
-    ProjectionInput {
-        tool,
-        arguments: arguments.as_bytes(),
+fn read((tool, arguments): (&str, &str)) -> Subject {
+    Subject::of(tool, arguments.as_bytes(), "/w").expect("the arguments of the tool")
+}
+
+fn circumstances(tool: &str) -> Circumstances<'static> {
+    Circumstances {
         effects: tool_profile(tool).map(|profile| profile.effects).unwrap_or_default(),
         principal: Principal {
             depth_left: 2,
@@ -63,7 +65,6 @@ fn input<'a>((tool, arguments): (&'a str, &'a str)) -> ProjectionInput<'a> {
             name: "lead".to_owned(),
             root: true,
         },
-        workspace: "/w",
         mode: "headless",
         calls_left: 180,
         time_ms: 1_763_712_000_000,
@@ -85,10 +86,10 @@ fn pure_steps() {
         "tool", "project", "layer 0", "and 1", "to_jcs", "parse"
     );
     for call in [GREP, EDIT, BASH, FETCH, TODO] {
-        let request = project(input(call)).expect("the arguments of the tool");
+        let request = read(call).project(circumstances(call.0));
         let document = request.to_jcs();
         let figures = [
-            least(|| drop(black_box(project(input(call))))),
+            least(|| drop(black_box(read(call).project(circumstances(call.0))))),
             least(|| drop(black_box(evaluate(&[&builtin], &request, owner)))),
             least(|| drop(black_box(evaluate(&[&builtin, &layer1], &request, owner)))),
             least(|| drop(black_box(request.to_jcs()))),

@@ -9,6 +9,7 @@ use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::text::Name;
 
+use super::once_read::OnceRead;
 use super::settled::{Places, Settled};
 use super::snapshot_values::{Kept, kept, malformed};
 
@@ -27,6 +28,8 @@ pub(super) struct Request {
     pub(super) advised: bool,
     pub(super) digest: Digest,
     pub(super) decision: Option<Seq>,
+    /// What it is about, as long as it waits for a decision.
+    pub(super) subject: OnceRead,
 }
 
 kept!(Request {
@@ -39,7 +42,8 @@ kept!(Request {
     received,
     advised,
     digest,
-    decision
+    decision,
+    subject
 });
 
 /// How a decision stands.
@@ -164,6 +168,7 @@ impl Actions {
         self.undecided.remove(&decision.request);
         if let Some(request) = self.requests.get_mut(&decision.request) {
             request.decision = Some(seq);
+            request.subject = OnceRead::default();
         }
         let standing = decision.standing;
         self.decisions.insert(seq, decision);

@@ -133,16 +133,14 @@ mod tests {
     use countersign_schemas::body::{Effects, PolicyLayer};
 
     use super::*;
-    use crate::projection::{ARGUMENTS_BYTES_MAX, Principal, ProjectionError, ProjectionInput, project};
+    use crate::projection::{ARGUMENTS_BYTES_MAX, Circumstances, Principal, ProjectionError, Subject};
 
     fn request(calls_left: u64) -> Result<CedarRequest, ProjectionError> {
         request_for("todo", r#"{"items":""}"#, calls_left)
     }
 
     fn request_for(tool: &str, arguments: &str, calls_left: u64) -> Result<CedarRequest, ProjectionError> {
-        project(ProjectionInput {
-            tool,
-            arguments: arguments.as_bytes(),
+        let circumstances = Circumstances {
             effects: Effects::NONE,
             principal: Principal {
                 depth_left: 0,
@@ -150,13 +148,13 @@ mod tests {
                 name: "lead".to_owned(),
                 root: true,
             },
-            workspace: "/work",
             mode: "headless",
             calls_left,
             time_ms: 1,
             advised: false,
             observed: Observed::nothing(),
-        })
+        };
+        Ok(Subject::of(tool, arguments.as_bytes(), "/work")?.project(circumstances))
     }
 
     fn foreseen(calls_left: u64, layers: &[&Arc<LoadedLayer>]) -> Result<Evaluated, ProjectionError> {

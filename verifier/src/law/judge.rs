@@ -16,7 +16,7 @@ use super::instance::Instance;
 use super::run::RunTerms;
 use crate::code::Code;
 use crate::policy::{self, LoadedLayer, PartResult, PolicyParts};
-use crate::projection::{self, CedarRequest, Observed, PROJECTION_DIGEST, Principal, ProjectionInput, Resource};
+use crate::projection::{CedarRequest, Circumstances, Observed, PROJECTION_DIGEST, Principal, Resource};
 
 /// The recomputable parts of the decision on one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,9 +148,12 @@ impl Law {
     ) -> Result<Option<CedarRequest>, JudgeError> {
         let grant = self.grants.at(request.author).ok_or(JudgeError::NoGrant(seq))?;
         let left = self.grants.left(request.author).ok_or(JudgeError::NoGrant(seq))?;
-        let input = ProjectionInput {
-            tool: request.tool.as_str(),
-            arguments: request.arguments.as_deref().ok_or(JudgeError::ArgumentsAbsent(seq))?,
+        let arguments = request.arguments.as_deref().ok_or(JudgeError::ArgumentsAbsent(seq))?;
+        let workspace = grant.grant.workspace.as_str();
+        let Some(subject) = request.subject.of(request.tool.as_str(), arguments, workspace) else {
+            return Ok(None);
+        };
+        Ok(Some(subject.project(Circumstances {
             effects: request.effects,
             principal: Principal {
                 depth_left: grant.grant.depth.into(),
@@ -158,14 +161,12 @@ impl Law {
                 name: requester.name.clone(),
                 root: self.is_lead(requester),
             },
-            workspace: grant.grant.workspace.as_str(),
             mode: self.mode_of(requester),
             calls_left: left.0[0],
             time_ms: request.received.get(),
             advised: request.advised,
             observed: observed.clone(),
-        };
-        Ok(projection::project(input).ok())
+        })))
     }
 
     /// Part 0: the requester's own grant, along its whole chain.

@@ -24,6 +24,7 @@ mod instance;
 mod introduction;
 mod judge;
 mod model;
+mod once_read;
 mod outcome;
 mod policy_adoption;
 mod recovery;

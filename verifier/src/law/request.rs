@@ -9,6 +9,7 @@ use super::entry::Entry;
 use super::findings::Findings;
 use super::instance::Instance;
 use super::model::digest_of_call;
+use super::once_read::OnceRead;
 use super::{Change, Law};
 use crate::code::Code;
 use crate::projection::{ARGUMENTS_BYTES_MAX, tool_profile};
@@ -78,6 +79,7 @@ pub(super) fn check(
                 .any(|cited| followed(cited.relation)),
             digest: entry.statement_digest,
             decision: None,
+            subject: OnceRead::default(),
         },
     })))
 }

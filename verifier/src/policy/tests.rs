@@ -4,7 +4,7 @@ use countersign_schemas::body::{Effects, PartOutcome, PolicyLayer};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::projection::{CedarRequest, Observed, Place, Principal, ProjectionInput, project};
+use crate::projection::{CedarRequest, Circumstances, Observed, Place, Principal, Subject};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -16,9 +16,7 @@ const FORBID_THAT_ERRORS: &str =
     r#"@id("broken") forbid(principal, action, resource) when { context.calls_left + 9223372036854775807 > 0 };"#;
 
 fn request(tool: &str, arguments: &str, place: Place) -> Result<CedarRequest, Box<dyn Error>> {
-    Ok(project(ProjectionInput {
-        tool,
-        arguments: arguments.as_bytes(),
+    let circumstances = Circumstances {
         effects: Effects::READ,
         principal: Principal {
             depth_left: 1,
@@ -26,7 +24,6 @@ fn request(tool: &str, arguments: &str, place: Place) -> Result<CedarRequest, Bo
             name: "lead".to_owned(),
             root: true,
         },
-        workspace: "/w",
         mode: "headless",
         calls_left: 10,
         time_ms: 1_763_712_000_000,
@@ -35,7 +32,8 @@ fn request(tool: &str, arguments: &str, place: Place) -> Result<CedarRequest, Bo
             place,
             real_path: "/w/a".to_owned(),
         },
-    })?)
+    };
+    Ok(Subject::of(tool, arguments.as_bytes(), "/w")?.project(circumstances))
 }
 
 fn read(place: Place) -> Result<CedarRequest, Box<dyn Error>> {

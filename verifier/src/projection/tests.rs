@@ -1,13 +1,14 @@
 use std::error::Error;
 
+use countersign_schemas::body::Effects;
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-fn input<'a>(tool: &'a str, arguments: &'a str) -> ProjectionInput<'a> {
-    ProjectionInput {
-        tool,
-        arguments: arguments.as_bytes(),
+fn project(tool: &str, arguments: &str) -> Result<CedarRequest, ProjectionError> {
+    let circumstances = Circumstances {
         effects: Effects::READ.union(Effects::WRITE),
         principal: Principal {
             depth_left: 2,
@@ -15,7 +16,6 @@ fn input<'a>(tool: &'a str, arguments: &'a str) -> ProjectionInput<'a> {
             name: "lead".to_owned(),
             root: true,
         },
-        workspace: "/w",
         mode: "headless",
         calls_left: 180,
         time_ms: 1_763_712_000_000,
@@ -24,16 +24,17 @@ fn input<'a>(tool: &'a str, arguments: &'a str) -> ProjectionInput<'a> {
             place: Place::Inside,
             real_path: "/w/src/add.sh".to_owned(),
         },
-    }
+    };
+    Ok(Subject::of(tool, arguments.as_bytes(), "/w")?.project(circumstances))
 }
 
 fn resource_of(tool: &str, arguments: &str) -> Result<Resource, ProjectionError> {
-    project(input(tool, arguments)).map(|request| request.resource)
+    project(tool, arguments).map(|request| request.resource)
 }
 
 #[test]
 fn the_example_of_the_specification_is_projected_byte_for_byte() -> Outcome {
-    let request = project(input("edit", r#"{"new":"b","old":"a","path":"src/add.sh"}"#))?;
+    let request = project("edit", r#"{"new":"b","old":"a","path":"src/add.sh"}"#)?;
     let expected = r#"{"action":"edit","context":{"advised":true,"calls_left":180,"effects":["read","write"],"mode":"headless","observed":{"place":"inside","real_path":"/w/src/add.sh"},"time_ms":1763712000000,"workspace":"/w"},"principal":{"depth_left":2,"id":"did:peer:4zQmLead","name":"lead","root":true},"resource":{"id":"/w/src/add.sh","name":"add.sh","path":"/w/src/add.sh","relative":"src/add.sh","type":"File"},"schema":"countersign.cedar-request/v1"}"#;
     assert_eq!(String::from_utf8(request.to_jcs())?, expected);
     assert_eq!(CedarRequest::parse(expected.as_bytes())?, request);
@@ -103,7 +104,7 @@ fn tools_of_a_session_name_a_workspace_a_command_or_themselves() -> Outcome {
         ("ask_user", r#"{"question":"?"}"#),
         ("tool_schema", r#"{"tool":"merge"}"#),
     ] {
-        let request = project(input(tool, arguments))?;
+        let request = project(tool, arguments)?;
         assert_eq!((request.action.as_str(), request.resource.id()), (tool, tool));
         assert_eq!(request.resource.type_name(), "Tool");
         assert_eq!(lexical_path(tool, arguments.as_bytes(), "/w"), None);
@@ -113,7 +114,7 @@ fn tools_of_a_session_name_a_workspace_a_command_or_themselves() -> Outcome {
 
 #[test]
 fn an_address_is_projected_with_its_parts_or_not_at_all() -> Outcome {
-    let request = project(input("web_fetch", r#"{"url":"https://docs.example.com/a?q=1"}"#))?;
+    let request = project("web_fetch", r#"{"url":"https://docs.example.com/a?q=1"}"#)?;
     let text = String::from_utf8(request.to_jcs())?;
     let resource = r#""resource":{"host":"docs.example.com","id":"https://docs.example.com/a?q=1","path":"/a","port":443,"scheme":"https","type":"Url","url":"https://docs.example.com/a?q=1"}"#;
     assert!(text.contains(resource), "{text}");
@@ -133,7 +134,7 @@ fn an_address_is_projected_with_its_parts_or_not_at_all() -> Outcome {
 
 #[test]
 fn an_address_whose_parts_are_not_those_of_its_text_is_refused() -> Outcome {
-    let good = project(input("web_fetch", r#"{"url":"https://h/a?q"}"#))?.to_jcs();
+    let good = project("web_fetch", r#"{"url":"https://h/a?q"}"#)?.to_jcs();
     let good = String::from_utf8(good)?;
     assert!(CedarRequest::parse(good.as_bytes()).is_ok());
     for (from, to) in [
@@ -171,7 +172,7 @@ fn arguments_that_are_not_the_tools_have_no_projection() {
         ("other", "1"),
         ("other", r#"{"x":1.5}"#),
     ] {
-        assert!(project(input(tool, arguments)).is_err(), "{tool} {arguments}");
+        assert!(project(tool, arguments).is_err(), "{tool} {arguments}");
     }
 }
 
@@ -179,14 +180,14 @@ fn arguments_that_are_not_the_tools_have_no_projection() {
 fn oversize_arguments_have_no_projection() {
     let arguments = format!(r#"{{"command":"{}"}}"#, "x".repeat(ARGUMENTS_BYTES_MAX));
     assert!(matches!(
-        project(input("bash", &arguments)),
+        project("bash", &arguments),
         Err(ProjectionError::NotCanonical(_))
     ));
 }
 
 #[test]
 fn documents_of_another_shape_are_refused() -> Outcome {
-    let good = String::from_utf8(project(input("advisor", r#"{"question":"?"}"#))?.to_jcs())?;
+    let good = String::from_utf8(project("advisor", r#"{"question":"?"}"#)?.to_jcs())?;
     for (from, to) in [
         ("cedar-request/v1", "cedar-request/v2"),
         (r#""advised":true"#, r#""advised":1"#),
@@ -207,7 +208,7 @@ fn documents_of_another_shape_are_refused() -> Outcome {
 
 #[test]
 fn a_file_whose_id_is_not_its_path_is_refused() -> Outcome {
-    let good = String::from_utf8(project(input("read", r#"{"path":"a"}"#))?.to_jcs())?;
+    let good = String::from_utf8(project("read", r#"{"path":"a"}"#)?.to_jcs())?;
     assert!(CedarRequest::parse(good.as_bytes()).is_ok());
     assert!(CedarRequest::parse(good.replace(r#""id":"/w/a""#, r#""id":"/w/b""#).as_bytes()).is_err());
     Ok(())

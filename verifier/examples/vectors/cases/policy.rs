@@ -2,7 +2,7 @@
 
 use countersign_schemas::body::{Effects, PolicyLayer};
 use countersign_verifier::policy::{BUILTIN_LAYER0, ENTITIES, LoadedLayer, PartResult, SCHEMA, evaluate};
-use countersign_verifier::projection::{CedarRequest, Observed, Place, Principal, ProjectionInput, project};
+use countersign_verifier::projection::{CedarRequest, Circumstances, Observed, Place, Principal, Subject};
 use serde_json::{Value, json};
 
 use super::Vector;
@@ -375,9 +375,8 @@ pub(super) fn all() -> Vec<Vector> {
 }
 
 fn request((tool, arguments, place): (&str, &str, Place)) -> CedarRequest {
-    project(ProjectionInput {
-        tool,
-        arguments: arguments.as_bytes(),
+    let subject = Subject::of(tool, arguments.as_bytes(), "/w").expect("arguments of the tool");
+    subject.project(Circumstances {
         effects: Effects::READ,
         principal: Principal {
             depth_left: 1,
@@ -385,7 +384,6 @@ fn request((tool, arguments, place): (&str, &str, Place)) -> CedarRequest {
             name: "lead".to_owned(),
             root: true,
         },
-        workspace: "/w",
         mode: "headless",
         calls_left: 10,
         time_ms: 1_763_712_000_000,
@@ -395,7 +393,6 @@ fn request((tool, arguments, place): (&str, &str, Place)) -> CedarRequest {
             real_path: String::new(),
         },
     })
-    .expect("arguments of the tool")
 }
 
 fn vector((name, why, call, layers): &Case) -> Vector {

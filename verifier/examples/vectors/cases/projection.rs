@@ -2,7 +2,7 @@
 
 use countersign_identity::jcs;
 use countersign_schemas::body::Effects;
-use countersign_verifier::projection::{Observed, Place, Principal, ProjectionInput, project};
+use countersign_verifier::projection::{Circumstances, Observed, Place, Principal, Subject};
 use serde_json::{Value, json};
 
 use super::Vector;
@@ -221,9 +221,7 @@ fn address((name, why, url): &(&str, &'static str, &str)) -> Vector {
 
 fn vector(case: &Case, name: &str, arguments: &str, spec: &str) -> Vector {
     let effects = Effects::READ.union(Effects::WRITE);
-    let projected = project(ProjectionInput {
-        tool: case.tool,
-        arguments: arguments.as_bytes(),
+    let circumstances = Circumstances {
         effects,
         principal: Principal {
             depth_left: 2,
@@ -231,7 +229,6 @@ fn vector(case: &Case, name: &str, arguments: &str, spec: &str) -> Vector {
             name: "lead".to_owned(),
             root: true,
         },
-        workspace: "/w",
         mode: "headless",
         calls_left: 180,
         time_ms: 1_763_712_000_000,
@@ -240,10 +237,11 @@ fn vector(case: &Case, name: &str, arguments: &str, spec: &str) -> Vector {
             place: case.place,
             real_path: case.real_path.to_owned(),
         },
+    };
+    let request = Subject::of(case.tool, arguments.as_bytes(), "/w").ok().map(|subject| {
+        let document = subject.project(circumstances).to_jcs();
+        String::from_utf8_lossy(&document).into_owned()
     });
-    let request = projected
-        .ok()
-        .map(|request| String::from_utf8_lossy(&request.to_jcs()).into_owned());
     let input = json!({
         "tool": case.tool,
         "arguments": arguments,
