@@ -1,0 +1,5 @@
+"""What stops the fold of one entry."""
+
+
+class NotFolded(Exception):
+    """The entry is damaged (authority-v1 §6 F)."""

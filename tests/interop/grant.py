@@ -1,0 +1,129 @@
+"""Grants: their form, a child under its parent, a request under its grant (identity-v1 §8)."""
+
+import re
+
+from .jcs import Refused
+from .members import BUDGET, check_path, count, digest, is_host, ledger_binding, members, name, one_of, short, text_of
+from .members import ascending, wrong_type
+
+EFFECTS = ["consult", "delegate", "execute", "network", "read", "write"]
+MEMBERS = (
+    "tools effects workspace paths hosts budget depth mayDelegate mayEnrol ledger purpose policy parent root principal"
+).split()
+
+
+def check(grant):
+    """Checks the form of a grant (§8.1)."""
+    members(grant, MEMBERS)
+    for tool in ascending(grant["tools"], 64):
+        name(tool)
+    for effect in ascending(grant["effects"], 6):
+        one_of(effect, EFFECTS)
+    check_path(grant["workspace"])
+    for path in ascending(grant["paths"], 32):
+        check_path(path)
+    check_hosts(ascending(grant["hosts"], 32))
+    members(grant["budget"], BUDGET)
+    for amount in grant["budget"].values():
+        count(amount)
+    if count(grant["depth"]) > 32:
+        raise Refused("out_of_range")
+    one_of(grant["mayDelegate"], [True, False])
+    one_of(grant["mayEnrol"], [False])
+    ledger_binding(grant["ledger"])
+    text_of(grant["purpose"], 256)
+    check_policy(grant["policy"])
+    for ancestor in (grant["parent"], grant["root"]):
+        if ancestor is not None:
+            digest(ancestor)
+    if (grant["parent"] is None) != (grant["root"] is None):
+        raise Refused("wrong_value")
+    short(grant["principal"])
+
+
+def check_hosts(hosts):
+    """Checks host scopes; `*` stands alone."""
+    for host in hosts:
+        if host != "*" and not is_host(host):
+            raise Refused("bad_text")
+    if "*" in hosts and len(hosts) > 1:
+        raise Refused("wrong_value")
+
+
+def check_policy(policy):
+    """Checks the pins."""
+    members(policy, ["adopt", "floor"])
+    one_of(policy["adopt"], [True, False])
+    wrong_type(policy["floor"], dict, "not_an_object")
+    for layer, value in policy["floor"].items():
+        if not re.fullmatch("[1-5]", layer):
+            raise Refused("unknown_member")
+        digest(value)
+
+
+def path_contains(outer, inner):
+    """Compares two paths in normal form as text (§8.2)."""
+    return outer == "/" or inner == outer or inner.startswith(outer + "/")
+
+
+def host_contains(scope, host):
+    """Compares a scope with a host (§8.2)."""
+    return scope == "*" or host == scope or host.endswith("." + scope)
+
+
+def is_normal_path(path):
+    """Tells whether a path is in normal form."""
+    return path == "/" or path.startswith("/") and all(part not in ("", ".", "..") for part in path[1:].split("/"))
+
+
+def lineage(child, parent, parent_digest):
+    """Returns the G2 codes of §8.3."""
+    found = [] if child["parent"] == parent_digest else ["G2.parent"]
+    if child["root"] != (parent["root"] or parent_digest):
+        found.append("G2.root")
+    if child["principal"] != parent["principal"]:
+        found.append("G2.principal")
+    return found
+
+
+def narrowing(child, parent):
+    """Returns all codes of §8.3 from G3 on, in its order."""
+    found = ["G3.tool" for tool in child["tools"] if tool not in parent["tools"]]
+    found += ["G3.effect" for effect in child["effects"] if effect not in parent["effects"]]
+    if not path_contains(parent["workspace"], child["workspace"]):
+        found.append("G3.workspace")
+    for path in child["paths"]:
+        if not any(path_contains(outer, path) for outer in parent["paths"]):
+            found.append("G3.path")
+    for host in child["hosts"]:
+        if not any(scope == "*" or host != "*" and host_contains(scope, host) for scope in parent["hosts"]):
+            found.append("G3.host")
+    if not parent["mayDelegate"]:
+        found.append("G4.delegate")
+    if child["depth"] >= parent["depth"]:
+        found.append("G4.depth")
+    for amount, code in zip(BUDGET, ("G6.calls", "G6.tokens", "G6.tokens", "G6.cost")):
+        if child["budget"][amount] > parent["budget"][amount]:
+            found.append(code)
+    if parent["ledger"] not in ({"any": True}, child["ledger"]):
+        found.append("G8.ledger")
+    if child["policy"]["adopt"] and not parent["policy"]["adopt"]:
+        found.append("G8.adopt")
+    for layer, pinned in sorted(parent["policy"]["floor"].items()):
+        if child["policy"]["floor"].get(layer) != pinned:
+            found.append("G8.floor")
+    return found
+
+
+def request(grant, tool, effects, paths, hosts):
+    """Returns the codes of §8.4."""
+    found = [] if tool in grant["tools"] else ["G3.tool"]
+    if any(effect not in grant["effects"] for effect in effects):
+        found.append("G3.effect")
+    for path in paths:
+        if not is_normal_path(path) or not any(path_contains(outer, path) for outer in grant["paths"]):
+            found.append("G3.path")
+    for host in hosts:
+        if not is_host(host) or not any(host_contains(scope, host) for scope in grant["hosts"]):
+            found.append("G3.host")
+    return found

@@ -1,0 +1,283 @@
+"""Entries in their order (authority-v1 §6 V1 to V6): decoding, chain, signatures, history, payloads."""
+
+from dataclasses import dataclass
+
+from . import cose, did, jcs, merkle, statement
+from .cbor import Malformed
+from .law import Fold
+from .state import Entry
+
+SEEN_DISTANCE_MAX = 65_536
+SEES_EVERYTHING = {"instance.stopped", "ledger.closed"}
+ORDERS = {"grant.revoked", "policy.adopted", "approval.entered", "payload.erased"}
+
+
+@dataclass
+class Author:
+    """The last words of an author."""
+
+    n: int
+    seq: int
+    at: int
+
+
+class Lineup:
+    """Takes rows one by one; an entry is folded when the next one was seen, which may name it (§6.1)."""
+
+    def __init__(self, report, payloads):
+        self.report, self.payloads = report, payloads
+        self.fold = Fold(report, self)
+        self.tree, self.roots = merkle.Tree(), {}
+        self.entries, self.links, self.authors = {}, {}, {}
+        self.damaged, self.broken_from = [], None
+        self.due = self.last_received = 0
+        self.pending = None
+
+    @property
+    def has_damage(self):
+        """Tells whether an entry before the one at hand is damaged or missing."""
+        return bool(self.damaged)
+
+    @property
+    def has_broken_root(self):
+        """Tells whether V1 to V4 named an entry, so that no root over it can be right."""
+        return self.broken_from is not None
+
+    def is_root_known(self, size):
+        """Tells whether the root over so many records can be compared."""
+        return size in self.roots and (self.broken_from is None or size <= self.broken_from)
+
+    def take(self, key, octets):
+        """Takes a row."""
+        if key < 0:
+            return self.report.find("I4", None)
+        is_gap = key > self.due
+        entry = self.decode(key, octets)
+        if not is_gap:
+            self.check_prev(self.pending, entry)
+        self.fold_pending()
+        if is_gap:
+            self.damaged += range(self.due, key)
+            self.fail(entry, "I4", self.due)
+        self.entries[key], self.due, self.pending = entry, key + 1, entry
+        self.links[key] = entry.link
+        self.roots[self.tree.size] = self.tree.root()
+        self.tree.append(octets or b"")
+        self.examine(entry)
+
+    def finish(self):
+        """Folds the last entry."""
+        self.fold_pending()
+        self.roots[self.tree.size] = self.tree.root()
+
+    def fail(self, entry, code, broken_from=None):
+        """Names an entry by V1 to V4; it is damaged."""
+        self.report.find(code, entry.seq)
+        entry.is_damaged = entry.has_failed = True
+        self.break_root(entry.seq if broken_from is None else broken_from)
+
+    def break_root(self, seq):
+        """Notes that no root over this record can be right."""
+        self.broken_from = seq if self.broken_from is None else min(self.broken_from, seq)
+
+    def decode(self, key, octets):
+        """Decodes a row (V1), as far as it goes, and checks the place inside it (V2)."""
+        entry = Entry(key, statement.link(octets) if octets is not None else None)
+        if octets is None:
+            self.fail(entry, "I1")
+            return entry
+        try:
+            entry.record = statement.parse_record(octets)
+            if entry.record.seq != key:
+                self.fail(entry, "I4")
+                entry.is_out_of_place = True
+            entry.envelope = cose.parse(entry.record.envelope)
+            entry.statement = statement.parse(entry.envelope.statement)
+            check_documents(entry.statement)
+        except (Malformed, jcs.Refused):
+            entry.statement = None
+            self.fail(entry, "I1")
+        except cose.WrongSet:
+            self.fail(entry, "I2")
+        except statement.Newer:
+            self.fail(entry, "U2")
+        if key == 0 and entry.envelope:
+            self.fold.state.ledger_id = statement.sha256(entry.envelope.statement).digest()
+        if entry.statement and (entry.statement.kind == 0) != (key == 0):
+            self.fail(entry, "I4")
+            entry.is_out_of_place = True
+        return entry
+
+    def check_prev(self, before, entry):
+        """Checks the link to the row before, and names the one that was changed (V3, §6.1)."""
+        if entry.record is None or entry.is_out_of_place:
+            return
+        prev = entry.record.prev
+        if prev == (before.link if before else statement.ZERO):
+            return
+        if before and (before.is_damaged or self.attests(before, entry, prev)):
+            before.is_changed = not before.has_failed
+            self.fail(before, "I3")
+            self.links[before.seq] = prev
+        else:
+            self.report.find("I3", entry.seq)
+            self.break_root(entry.seq)
+            entry.is_unchained = True
+
+    def attests(self, before, entry, prev):
+        """Tells whether the author of an entry signed what its record says of the one before."""
+        found = entry.statement
+        if found is None or entry.has_failed or found.seen != (before.seq + 1, prev):
+            return False
+        party = self.party_of(entry, before)
+        return party is not None and self.signatures_hold(entry, party)
+
+    def party_of(self, entry, before=None):
+        """Returns the party that must have signed an entry, or None where it is not known."""
+        found = entry.statement
+        if found.by in self.fold.state.instances:
+            return self.fold.state.instances[found.by].party
+        introduction = entry.statement if found.by == entry.seq else None
+        if before and found.by == before.seq and before.statement:
+            introduction = before.statement
+        if introduction is None or introduction.kind not in (0, 1):
+            return None
+        text = introduction.body["dids"][1] if introduction.kind == 0 else introduction.body["did"]
+        try:
+            return did.read_long(text) if isinstance(text, str) else None
+        except jcs.Refused:
+            return None
+
+    def signatures_hold(self, entry, party):
+        """Tells whether an entry has its signature set and all of it verifies."""
+        ledger_id = self.fold.state.ledger_id if entry.seq else None
+        try:
+            cose.verify(entry.envelope, entry.statement.is_hybrid, ledger_id, party.ed25519, party.mldsa44)
+        except cose.WrongSet:
+            return False
+        return True
+
+    def examine(self, entry):
+        """Checks who signed (V4), and whether the entry stands on a damaged one."""
+        found = entry.statement
+        if found is None:
+            return
+        if entry.seq == 0 and found.by != 0:
+            return self.fail(entry, "A1")
+        introduces_itself = found.by == entry.seq
+        if introduces_itself and entry.seq and not (found.kind == 1 and found.body["role"] == "runtime"):
+            return self.fail(entry, "A1")
+        if introduces_itself:
+            self.check_signature(entry)
+        elif self.is_damaged(found.by):
+            entry.stands_on_damage = True
+            if entry.envelope.is_hybrid != found.is_hybrid:
+                self.fail(entry, "I2")
+        elif found.by not in self.fold.state.instances:
+            self.fail(entry, "A1")
+        else:
+            self.check_signature(entry)
+        if any(self.is_damaged(seq) for seq in found.named if seq < entry.seq):
+            entry.stands_on_damage = True
+
+    def check_signature(self, entry):
+        """Names an entry that its author did not sign (I2), or whose author has no keys (A1)."""
+        if entry.seq and self.is_damaged(0):
+            return
+        party = self.party_of(entry)
+        if party is None:
+            self.fail(entry, "A1")
+        elif not self.signatures_hold(entry, party):
+            self.fail(entry, "I2")
+
+    def is_damaged(self, seq):
+        """Tells whether an entry is damaged or missing."""
+        if seq in self.entries:
+            return self.entries[seq].is_damaged
+        return seq < self.due
+
+    def fold_pending(self):
+        """Checks V5 and V6 of the entry before and folds it."""
+        entry = self.pending
+        if entry is None:
+            return
+        if entry.statement and not entry.is_unread:
+            self.check_history(entry)
+        if entry.statement and not entry.is_unread:
+            self.check_payloads(entry)
+        if entry.stands_on_damage:
+            entry.is_damaged = True
+        if not entry.is_damaged:
+            entry.is_damaged = not self.fold.applies(entry)
+        if entry.is_damaged:
+            self.damaged.append(entry.seq)
+        if entry.statement and not entry.is_unread:
+            self.note_author(entry)
+
+    def check_history(self, entry):
+        """Checks `seen`, `n` and times (V5)."""
+        if entry.is_unchained:
+            return
+        found, received = entry.statement, entry.record.received
+        if not self.has_seen(entry):
+            self.report.find("I5", entry.seq)
+        author = self.authors.get(found.by)
+        due = author.n + 1 if author else 0
+        gap = found.n - due
+        lost = sum(1 for seq in self.damaged if not author or seq > author.seq)
+        if not 0 <= gap <= lost:
+            self.report.find("I6", entry.seq)
+        if received < self.last_received or author and found.at < author.at:
+            self.report.find("I10", entry.seq)
+        self.last_received = max(received, self.last_received)
+
+    def has_seen(self, entry):
+        """Tells whether `seen` is what I5 demands."""
+        found, (size, link) = entry.statement, entry.statement.seen
+        if entry.seq == 0:
+            return (size, link) == (0, statement.ZERO)
+        author = self.authors.get(found.by)
+        below = found.named + ([author.seq] if author else []) + ([found.by] if found.by != entry.seq else [])
+        if not max(below + [entry.seq - SEEN_DISTANCE_MAX - 1, 0]) < size <= entry.seq:
+            return False
+        if size != entry.seq and (found.name in SEES_EVERYTHING or "succeeds" in found.body):
+            return False
+        return self.links.get(size - 1) in (None, link)
+
+    def check_payloads(self, entry):
+        """Compares payload rows with the references of the body (V6)."""
+        slots = entry.statement.slots
+        rows = self.payloads.get(entry.seq, [])
+        for slot, salt, content in rows:
+            reference = slots[slot] if slot < len(slots) else None
+            if reference is None or salt is None or content is None or len(content) != reference["length"]:
+                self.report.find("I9", entry.seq)
+            elif statement.commitment(salt, content) != reference["commitment"]:
+                self.report.find("I9", entry.seq)
+            else:
+                entry.payloads[slot] = content
+        if len(rows) < len(slots) or {slot for slot, _, _ in rows} < set(range(len(slots))):
+            self.report.unproven("I9", entry.seq)
+
+    def note_author(self, entry):
+        """Notes the last words of an author."""
+        found, before = entry.statement, self.authors.get(entry.statement.by)
+        self.authors[found.by] = Author(found.n, entry.seq, max(found.at, before.at if before else 0))
+
+    def last_words_are(self, instance, n, seq):
+        """Tells whether an instance's last entry is the one that its stop states (I6)."""
+        author = self.authors.get(instance) or Author(0, instance, 0)
+        if any(lost > author.seq for lost in self.damaged):
+            return True
+        return (n, seq) == (author.n, author.seq)
+
+
+def check_documents(found):
+    """Demands that inline JSON documents are canonical (I1)."""
+    body = found.body
+    documents = body.get("credentials", []) + ([body["credential"]] if "credential" in body else [])
+    order = body.get("order") if found.name in ORDERS else None
+    if order and order["form"] == "data-integrity":
+        documents.append(order["doc"])
+    for document in documents:
+        jcs.parse(document)
