@@ -98,7 +98,11 @@ pub(super) fn check_question(
         .get(&body.advisor)
         .filter(|instance| instance.role == Role::Advisor);
     let Some(advisor) = advisor else {
-        out.breach(Code::A5, "a question to an advisor", format!("entry {}", body.advisor));
+        out.breach(
+            Code::A5,
+            "a question to an advisor",
+            format_args!("entry {}", body.advisor),
+        );
         return None;
     };
     out.require(
@@ -163,13 +167,13 @@ pub(super) fn check_advice(
         out.breach(
             Code::A5,
             "advice on an open question to its author",
-            format!("entry {}", body.question),
+            format_args!("entry {}", body.question),
         );
         return None;
     };
     let own = law.answers.contains(author.seq, body.answer) && body.answer > body.question;
     let expected = format!("a model answer of {} behind the question", author.seq);
-    out.require(own, Code::A5, expected, format!("entry {}", body.answer));
+    out.require(own, Code::A5, expected, format_args!("entry {}", body.answer));
     Some(Change::AdviceGiven(Given {
         seq: entry.seq,
         question: body.question,

@@ -54,7 +54,7 @@ pub(super) fn check(
         out.breach(
             Code::D5,
             "an ask that waits for an answer",
-            format!("entry {}", body.decision),
+            format_args!("entry {}", body.decision),
         );
         return None;
     };
@@ -62,14 +62,14 @@ pub(super) fn check(
     out.require(
         author.seq == decision.author,
         Code::D5,
-        format!("by the decider, {}", decision.author),
+        format_args!("by the decider, {}", decision.author),
         author.seq,
     );
     let expires = decision.expires;
     out.require(
         entry.received <= expires,
         Code::D5,
-        format!("received by {expires}"),
+        format_args!("received by {expires}"),
         entry.received,
     );
     let in_force = law.policies_in_force();
@@ -77,8 +77,8 @@ pub(super) fn check(
     out.require(
         unchanged,
         Code::D5,
-        format!("policies {:?}", decision.policies),
-        format!("{in_force:?}"),
+        format_args!("policies {:?}", decision.policies),
+        format_args!("{in_force:?}"),
     );
     let order = Digest::sha256(body.order.doc.as_bytes());
     out.require(
@@ -90,7 +90,7 @@ pub(super) fn check(
     if body.order.form == OrderForm::DataIntegrity {
         check_order(law, entry, body, decision, request, out);
     } else {
-        out.newer(format!("an order in the form {}", body.order.form));
+        out.newer(format_args!("an order in the form {}", body.order.form));
     }
     let given = body.verdict == Verdict::Given;
     if given {
@@ -117,8 +117,8 @@ fn check_order(
     let Some(approver) = approver else {
         out.breach(
             Code::D5,
-            format!("one of the approvers {:?}", decision.eligible),
-            format!("entry {}", body.approver),
+            format_args!("one of the approvers {:?}", decision.eligible),
+            format_args!("entry {}", body.approver),
         );
         return;
     };
@@ -126,7 +126,7 @@ fn check_order(
     out.require(
         within,
         Code::A4,
-        format!("received within {:?}", approver.window),
+        format_args!("received within {:?}", approver.window),
         entry.received,
     );
     let mut proofs = Findings::of(entry.seq);
@@ -140,14 +140,14 @@ fn check_order(
     out.require(
         claims.window.contains(entry.received),
         Code::D5,
-        format!("within {:?}", claims.window),
+        format_args!("within {:?}", claims.window),
         entry.received,
     );
     let expires = claims.context.expires;
     out.require(
         entry.received <= expires,
         Code::D5,
-        format!("received by {expires}, the order's end"),
+        format_args!("received by {expires}, the order's end"),
         entry.received,
     );
     check_context(law, body, decision, request, &claims.context, out);
@@ -183,7 +183,7 @@ fn check_context(
         out.require(
             expected == found,
             Code::D5,
-            format!("an order over {member} {expected}"),
+            format_args!("an order over {member} {expected}"),
             found,
         );
     }
@@ -199,7 +199,7 @@ fn check_text(law: &Law, entry: &Entry<'_>, request: &Request, context: &OrderCo
     out.require(
         context.text == digest,
         Code::D5,
-        format!("an order over text {digest}"),
+        format_args!("an order over text {digest}"),
         context.text,
     );
     let workspace = law
@@ -227,7 +227,7 @@ fn check_authority(law: &Law, entry: &Entry<'_>, request: &Request, out: &mut Fi
         ),
         RunTerms::Unknown(seq) => out.unproven(
             Code::G8,
-            format!("the policies adopted at {seq}"),
+            format_args!("the policies adopted at {seq}"),
             "their texts are absent",
         ),
     }
@@ -236,11 +236,15 @@ fn check_authority(law: &Law, entry: &Entry<'_>, request: &Request, out: &mut Fi
         out.require(
             within,
             Code::D1,
-            format!("received within {:?}", state.window),
+            format_args!("received within {:?}", state.window),
             entry.received,
         );
     }
     if let Some((grant, dimension)) = law.grants.refusing(request.author, Amount::ONE_CALL) {
-        out.breach(Code::G6, format!("{dimension} left in the grant at {grant}"), "none");
+        out.breach(
+            Code::G6,
+            format_args!("{dimension} left in the grant at {grant}"),
+            "none",
+        );
     }
 }

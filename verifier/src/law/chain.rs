@@ -179,7 +179,7 @@ impl Chain {
         out.require(
             in_time,
             Code::I10,
-            format!("received at or after {earliest}"),
+            format_args!("received at or after {earliest}"),
             entry.received,
         );
         if let Some(author) = author {
@@ -188,7 +188,7 @@ impl Chain {
             out.require(
                 entry.statement.at >= last_at,
                 Code::I10,
-                format!("at, at or after {last_at}"),
+                format_args!("at, at or after {last_at}"),
                 entry.statement.at,
             );
         }
@@ -198,13 +198,13 @@ impl Chain {
         out.require(
             entry.seq == self.next,
             Code::I4,
-            format!("entry {}", self.next),
-            format!("entry {}", entry.seq),
+            format_args!("entry {}", self.next),
+            format_args!("entry {}", entry.seq),
         );
         if let Some(closed) = self.closed {
             out.breach(
                 Code::I4,
-                format!("nothing behind ledger.closed at {closed}"),
+                format_args!("nothing behind ledger.closed at {closed}"),
                 entry.statement.kind(),
             );
         }
@@ -229,7 +229,7 @@ impl Chain {
                 seen == genesis,
                 Code::I5,
                 "seen nothing",
-                format!("seen {} entries", seen.size),
+                format_args!("seen {} entries", seen.size),
             );
             return;
         }
@@ -237,8 +237,8 @@ impl Chain {
         if !out.require(
             low <= seen.size && seen.size <= high,
             Code::I5,
-            format!("seen {low} to {high} entries"),
-            format!("seen {} entries", seen.size),
+            format_args!("seen {low} to {high} entries"),
+            format_args!("seen {} entries", seen.size),
         ) {
             return;
         }
@@ -249,7 +249,7 @@ impl Chain {
             out.require(
                 seen.link == link,
                 Code::I5,
-                format!("link {link} of entry {last}"),
+                format_args!("link {link} of entry {last}"),
                 seen.link,
             );
         }
@@ -261,7 +261,12 @@ impl Chain {
         let since = author.last_seq().unwrap_or(author.seq());
         let lost = self.damage.count_between(since, entry.seq);
         let explained = n > next && n.get() - next.get() <= lost;
-        out.require(n == next || explained, Code::I6, format!("n {next}"), format!("n {n}"));
+        out.require(
+            n == next || explained,
+            Code::I6,
+            format_args!("n {next}"),
+            format_args!("n {n}"),
+        );
     }
 
     /// Goes on behind `seq`; places that were left out in between are marked as damaged.

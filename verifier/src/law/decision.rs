@@ -43,20 +43,24 @@ pub(super) fn check(
         out.breach(
             Code::D2,
             "a request that waits for its one decision",
-            format!("entry {}", body.request),
+            format_args!("entry {}", body.request),
         );
         return None;
     };
     if let Some(earlier) = request.decision {
-        out.breach(Code::D2, format!("one decision, made at {earlier}"), "another decision");
+        out.breach(
+            Code::D2,
+            format_args!("one decision, made at {earlier}"),
+            "another decision",
+        );
         return None;
     }
     let requester = law.instances.get(&request.author)?;
     out.require(
         author.seq == requester.runtime,
         Code::D2,
-        format!("a decision by the runtime at {}", requester.runtime),
-        format!("by {}", author.seq),
+        format_args!("a decision by the runtime at {}", requester.runtime),
+        format_args!("by {}", author.seq),
     );
     check_form(law, body, request.author, out);
     check_advice(law, body, out);
@@ -91,13 +95,18 @@ fn check_form(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings
     );
     for part in body.parts.iter().filter(|part| !is_recomputed(part)) {
         let lawful = part.outcome != PartOutcome::Allow;
-        out.require(lawful, Code::D4b, format!("{} not to allow", part.check), part.outcome);
+        out.require(
+            lawful,
+            Code::D4b,
+            format_args!("{} not to allow", part.check),
+            part.outcome,
+        );
     }
     let strictest = outcome(&body.parts);
     out.require(
         body.outcome == strictest,
         Code::D4b,
-        format!("outcome {strictest}"),
+        format_args!("outcome {strictest}"),
         body.outcome,
     );
     let in_force = law.policies_in_force();
@@ -105,15 +114,15 @@ fn check_form(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings
     out.require(
         in_force == states,
         Code::D4b,
-        format!("policies {in_force:?}"),
-        format!("{states:?}"),
+        format_args!("policies {in_force:?}"),
+        format_args!("{states:?}"),
     );
     let may_expire = matches!(body.outcome, Outcome::Allow | Outcome::Ask);
     let expires = body.expires > Millis::ZERO;
     out.require(
         expires == may_expire,
         Code::D4b,
-        format!("an end for {} only if it permits", body.outcome),
+        format_args!("an end for {} only if it permits", body.outcome),
         body.expires,
     );
     check_ask(law, body, requester, out);
@@ -125,7 +134,12 @@ fn check_ask(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings)
         out.require(!asks, Code::D4b, "who is asked", "nobody");
         return;
     };
-    out.require(asks, Code::D4b, format!("nobody asked with {}", body.outcome), "an ask");
+    out.require(
+        asks,
+        Code::D4b,
+        format_args!("nobody asked with {}", body.outcome),
+        "an ask",
+    );
     if ask.need.get() != 1 || ask.class != ApproverClass::Person {
         out.newer("an ask that one approval of a person does not answer");
     }
@@ -137,7 +151,7 @@ fn check_ask(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings)
             lawful,
             Code::D4b,
             "approvers introduced before the request",
-            format!("entry {seq}"),
+            format_args!("entry {seq}"),
         );
     }
 }
@@ -148,7 +162,7 @@ fn check_advice(law: &Law, body: &DecisionMade, out: &mut Findings) {
             law.advice.contains(*seq),
             Code::D8,
             "advice that was given",
-            format!("entry {seq}"),
+            format_args!("entry {seq}"),
         );
     }
 }
@@ -176,7 +190,7 @@ fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut 
     if body.projection != projection_digest() {
         out.unproven(
             Code::D4a,
-            format!("projection {}", projection_digest()),
+            format_args!("projection {}", projection_digest()),
             body.projection,
         );
         return None;
@@ -198,7 +212,7 @@ fn recompute(law: &Law, body: &DecisionMade, recorded: Option<&[u8]>, out: &mut 
         Err(JudgeError::PolicyAbsent(seq)) => {
             out.unproven(
                 Code::D4b,
-                format!("the policies adopted at {seq}"),
+                format_args!("the policies adopted at {seq}"),
                 "their texts are absent",
             );
         }
@@ -237,7 +251,7 @@ fn check_kind(law: &Law, request: Seq, place: Place, out: &mut Findings) {
     out.require(
         fits,
         Code::D4a,
-        format!("a place that {} can have", request.tool),
+        format_args!("a place that {} can have", request.tool),
         place.as_str(),
     );
 }
@@ -261,7 +275,7 @@ fn check_place(law: &Law, request: Seq, observed: &Observed, out: &mut Findings)
         fits,
         Code::D4a,
         "a place that fits the observed path",
-        format!("{} for {path:?}", observed.place.as_str()),
+        format_args!("{} for {path:?}", observed.place.as_str()),
     );
 }
 
@@ -291,7 +305,7 @@ fn refuse_denials(body: &DecisionMade, parts: &[Part], out: &mut Findings) -> bo
         out.breach(
             code_of_denial(part),
             describe(part),
-            format!("outcome {}", body.outcome),
+            format_args!("outcome {}", body.outcome),
         );
     }
     !denials.is_empty()

@@ -104,20 +104,20 @@ pub(super) fn check(entry: &Entry<'_>, body: &Opened, out: &mut Findings) -> Opt
         statement.by == Seq::ZERO,
         Code::A1,
         "by 0",
-        format!("by {}", statement.by),
+        format_args!("by {}", statement.by),
     );
     out.require(
         statement.n == Count::ZERO,
         Code::I6,
         "n 0",
-        format!("n {}", statement.n),
+        format_args!("n {}", statement.n),
     );
     let [principal, host, opener] = parties(body, out)?;
     let origin = format!("countersign/{}", HEXLOWER.encode(&*body.nonce.0));
     out.require(
         body.origin.as_str() == origin,
         Code::A2,
-        format!("origin {origin}"),
+        format_args!("origin {origin}"),
         &body.origin,
     );
     let host_claims = check_host(body, &principal, &host, out)?;
@@ -127,8 +127,8 @@ pub(super) fn check(entry: &Entry<'_>, body: &Opened, out: &mut Findings) -> Opt
     out.require(
         inner.is_within(&outer),
         Code::A4,
-        format!("within {outer:?}"),
-        format!("{inner:?}"),
+        format_args!("within {outer:?}"),
+        format_args!("{inner:?}"),
     );
     check_window(inner, entry, out);
     let checkpoint_keys = checkpoint_keys(body, out)?;
@@ -157,7 +157,7 @@ fn parties(body: &Opened, out: &mut Findings) -> Option<[PeerDid; 3]> {
     ] {
         match PeerDid::parse_long(did.as_str()) {
             Ok(did) => parsed.push(did),
-            Err(error) => out.breach(Code::A1, format!("a long-form DID of the {who}"), error),
+            Err(error) => out.breach(Code::A1, format_args!("a long-form DID of the {who}"), error),
         }
     }
     let parties: [PeerDid; 3] = parsed.try_into().ok()?;
@@ -179,7 +179,7 @@ fn check_host(body: &Opened, principal: &PeerDid, host: &PeerDid, out: &mut Find
     out.require(
         claims.host == *host.short_did(),
         Code::A2,
-        format!("a credential of {host}", host = host.short()),
+        format_args!("a credential of {host}", host = host.short()),
         &claims.host,
     );
     let may = claims.may_issue.contains(&MayIssue::Instance);
@@ -209,8 +209,8 @@ fn check_opener(
     out.require(
         bound,
         Code::A2,
-        format!("bound to founding {founding}"),
-        format!("{:?}", claims.ledger),
+        format_args!("bound to founding {founding}"),
+        format_args!("{:?}", claims.ledger),
     );
     Some(claims)
 }
@@ -221,14 +221,14 @@ pub(super) fn check_subject(claims: &InstanceClaims, subject: &PeerDid, principa
     out.require(
         own,
         Code::A2,
-        format!("a credential of {}", subject.short()),
+        format_args!("a credential of {}", subject.short()),
         &claims.instance,
     );
     let ours = claims.operator == *principal.short_did();
     out.require(
         ours,
         Code::A2,
-        format!("operator {}", principal.short()),
+        format_args!("operator {}", principal.short()),
         &claims.operator,
     );
 }
@@ -255,7 +255,11 @@ pub(super) fn verified<C: Claims>(
         }
     };
     if unverified.issuer() != issuer.short_did() {
-        out.breach(Code::A2, format!("{expected}, {}", issuer.short()), unverified.issuer());
+        out.breach(
+            Code::A2,
+            format_args!("{expected}, {}", issuer.short()),
+            unverified.issuer(),
+        );
         return None;
     }
     match unverified.verify(issuer) {
@@ -273,7 +277,7 @@ pub(super) fn check_window(window: Window, entry: &Entry<'_>, out: &mut Findings
         out.require(
             window.contains(time),
             Code::A4,
-            format!("{name} within {window:?}"),
+            format_args!("{name} within {window:?}"),
             time,
         );
     }

@@ -209,14 +209,18 @@ pub(super) fn check_child(child: &Grant, window: Window, parent: &GrantState, ou
     let lineage = child.check_lineage(&parent.grant, parent.digest).err();
     let narrower = child.check_narrows(&parent.grant).err();
     for wide in [lineage, narrower].into_iter().flatten().flatten() {
-        out.breach(code_of(&wide), format!("the grant at {} or narrower", parent.seq), wide);
+        out.breach(
+            code_of(&wide),
+            format_args!("the grant at {} or narrower", parent.seq),
+            wide,
+        );
     }
     let outlives = !window.is_within(&parent.window);
     out.require(
         !outlives,
         Code::G5,
-        format!("within {:?}", parent.window),
-        format!("{window:?}"),
+        format_args!("within {:?}", parent.window),
+        format_args!("{window:?}"),
     );
 }
 

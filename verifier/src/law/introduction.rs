@@ -46,7 +46,11 @@ impl Known {
 
     fn check(&self, did: &PeerDid, out: &mut Findings) -> bool {
         if let Some(seq) = self.dids.get(did.short_did()) {
-            out.breach(Code::A1, "a DID that is new", format!("the DID introduced at {seq}"));
+            out.breach(
+                Code::A1,
+                "a DID that is new",
+                format_args!("the DID introduced at {seq}"),
+            );
             return false;
         }
         let is_new = Self::keys_of(did).iter().all(|key| !self.keys.contains(key));
@@ -116,7 +120,7 @@ pub(super) fn check(
         return None;
     }
     if body.succeeds.is_some() {
-        out.newer(format!("an {} that takes over from another", body.role));
+        out.newer(format_args!("an {} that takes over from another", body.role));
         return None;
     }
     let newcomer = Introduction::read(law, entry, body, out)?;
@@ -176,7 +180,7 @@ impl Introduction<'_> {
     fn runtime(self, out: &mut Findings) -> Option<Change> {
         let (claims, _) = self.instance_claims(None, out)?;
         let n = self.entry.statement.n;
-        out.require(n == Count::ZERO, Code::I6, "n 0", format!("n {n}"));
+        out.require(n == Count::ZERO, Code::I6, "n 0", format_args!("n {n}"));
         check_window(claims.window, self.entry, out);
         self.require_no_grant(out);
         self.require_run(None, out);
@@ -198,7 +202,7 @@ impl Introduction<'_> {
         let seq = self.body.succeeds?;
         let expected = "a runtime instance that runs and was not succeeded";
         let Some(before) = self.law.instances.get(&seq).filter(|it| it.role == Role::Runtime) else {
-            out.breach(Code::A5, expected, format!("entry {seq}, which introduces none"));
+            out.breach(Code::A5, expected, format_args!("entry {seq}, which introduces none"));
             return None;
         };
         let found = match before.stop {
@@ -221,7 +225,7 @@ impl Introduction<'_> {
         out.require(
             own,
             Code::A2,
-            format!("a credential of {}", self.did.short()),
+            format_args!("a credential of {}", self.did.short()),
             &claims.approver,
         );
         self.require_no_grant(out);
@@ -284,7 +288,7 @@ impl Introduction<'_> {
         out.require(
             held,
             Code::G1,
-            format!("the author's own grant, at {}", author.seq),
+            format_args!("the author's own grant, at {}", author.seq),
             named,
         );
         let parent = self.law.grants.at(author.seq)?;
@@ -309,15 +313,15 @@ impl Introduction<'_> {
         out.require(
             role == self.body.role.as_str(),
             Code::A2,
-            format!("role {}", self.body.role),
+            format_args!("role {}", self.body.role),
             role,
         );
         let bound = claims.ledger == LedgerBinding::Id(self.opening.this.id);
         out.require(
             bound,
             Code::A2,
-            format!("bound to ledger {}", self.opening.this.id),
-            format!("{:?}", claims.ledger),
+            format_args!("bound to ledger {}", self.opening.this.id),
+            format_args!("{:?}", claims.ledger),
         );
         let within = claims.window.is_within(&outer);
         // For a child agent G5 says the same about the grants.
@@ -329,8 +333,8 @@ impl Introduction<'_> {
         if let (Some(code), false) = (code, within) {
             out.breach(
                 code,
-                format!("within the window of {party}, {outer:?}"),
-                format!("{:?}", claims.window),
+                format_args!("within the window of {party}, {outer:?}"),
+                format_args!("{:?}", claims.window),
             );
         }
         Some((claims, digest))
@@ -354,7 +358,7 @@ impl Introduction<'_> {
             .at(seq)
             .filter(|_| !self.law.instances.contains_key(&seq));
         if issued.is_none() {
-            out.breach(Code::G1, "a grant issued to the host", format!("entry {seq}"));
+            out.breach(Code::G1, "a grant issued to the host", format_args!("entry {seq}"));
         }
         issued
     }
@@ -376,8 +380,8 @@ impl Introduction<'_> {
         if let Some(seq) = self.body.parent_grant {
             out.breach(
                 Code::A5,
-                format!("no grant for an {}", self.body.role),
-                format!("the grant at {seq}"),
+                format_args!("no grant for an {}", self.body.role),
+                format_args!("the grant at {seq}"),
             );
         }
     }
@@ -445,15 +449,15 @@ fn check_grant(grant: &Grant, opening: &Opening, out: &mut Findings) {
     out.require(
         ours,
         Code::G2,
-        format!("principal {}", opening.principal.short()),
+        format_args!("principal {}", opening.principal.short()),
         &grant.principal,
     );
     let here = opening.this.is_bound_by(grant.ledger);
     out.require(
         here,
         Code::G8,
-        format!("a grant for ledger {}", opening.this.id),
-        format!("{:?}", grant.ledger),
+        format_args!("a grant for ledger {}", opening.this.id),
+        format_args!("{:?}", grant.ledger),
     );
 }
 
@@ -479,7 +483,7 @@ pub(super) fn check_issued(law: &Law, entry: &Entry<'_>, body: &Granted, out: &m
         out.breach(
             Code::G6,
             "a grant that is new",
-            format!("the grant that entry {earlier} carries"),
+            format_args!("the grant that entry {earlier} carries"),
         );
         return None;
     }
@@ -488,7 +492,7 @@ pub(super) fn check_issued(law: &Law, entry: &Entry<'_>, body: &Granted, out: &m
     out.require(
         to_host,
         Code::A2,
-        format!("a grant to {}", opening.host.short()),
+        format_args!("a grant to {}", opening.host.short()),
         &claims.host,
     );
     out.require(

@@ -325,7 +325,7 @@ impl Law {
             out.require(
                 silent,
                 Code::A5,
-                format!("only its stop after the end of run {run}"),
+                format_args!("only its stop after the end of run {run}"),
                 kind,
             );
         }
@@ -337,7 +337,7 @@ impl Law {
         {
             out.breach(Code::D3, "a decision by the gatekeeper", "one by the requester");
         } else {
-            out.breach(Code::A5, format!("what a {} may say", author.role), kind);
+            out.breach(Code::A5, format_args!("what a {} may say", author.role), kind);
         }
         false
     }

@@ -60,7 +60,11 @@ pub(super) fn check_call(
     out: &mut Findings,
 ) -> Option<Change> {
     if let Some(open) = author.open_call {
-        out.breach(Code::A5, format!("an answer to the call at {open}"), "another call");
+        out.breach(
+            Code::A5,
+            format_args!("an answer to the call at {open}"),
+            "another call",
+        );
     }
     let reserve = Amount::from(&body.reserve);
     out.require(reserve.0[0] >= 1, Code::G6, "at least one call reserved", "none");
@@ -69,13 +73,13 @@ pub(super) fn check_call(
         if let Some((grant, dimension)) = law.grants.overflowing(payer, reserve) {
             out.breach(
                 Code::G6,
-                format!("{dimension} of the grant at {grant} below 2^53"),
+                format_args!("{dimension} of the grant at {grant} below 2^53"),
                 "a greater sum",
             );
         } else if let Some((grant, dimension)) = law.grants.refusing(payer, reserve) {
             out.breach(
                 Code::G6,
-                format!("{dimension} left in the grant at {grant}"),
+                format_args!("{dimension} left in the grant at {grant}"),
                 "a reservation beyond it",
             );
         }
@@ -145,7 +149,7 @@ pub(super) fn check_answer(
         out.breach(
             Code::A5,
             "an answer to an open call of its author",
-            format!("entry {}", body.call),
+            format_args!("entry {}", body.call),
         );
         return None;
     };
@@ -153,7 +157,7 @@ pub(super) fn check_answer(
     if let Some((grant, dimension)) = call.charged.and_then(|payer| law.grants.overflowing(payer, used)) {
         out.breach(
             Code::G6,
-            format!("{dimension} of the grant at {grant} below 2^53"),
+            format_args!("{dimension} of the grant at {grant} below 2^53"),
             "a greater sum",
         );
     }

@@ -36,7 +36,7 @@ pub(super) fn check(
         out.breach(
             Code::D7,
             "a decision that permits the action",
-            format!("entry {}, which is none", body.decision),
+            format_args!("entry {}, which is none", body.decision),
         );
         return None;
     };
@@ -45,7 +45,7 @@ pub(super) fn check(
         Standing::Finished => {
             out.breach(
                 Code::D6,
-                format!("one outcome of the decision at {}", body.decision),
+                format_args!("one outcome of the decision at {}", body.decision),
                 "another one",
             );
             return None;
@@ -76,7 +76,7 @@ fn check_executor(law: &Law, author: &Instance, body: &ActionFinished, decision:
     }
     if !law.stands_for(author, decision.author) {
         let expected = format!("executed by the decider, {}", decision.author);
-        out.breach(Code::D6, expected, format!("by {}", author.seq));
+        out.breach(Code::D6, expected, format_args!("by {}", author.seq));
         return;
     }
     let nothing_claimed = body.outcome == FinishOutcome::Unknown && body.started.is_none();
@@ -86,11 +86,11 @@ fn check_executor(law: &Law, author: &Instance, body: &ActionFinished, decision:
     out.require(
         nothing_claimed,
         Code::D6,
-        format!(
+        format_args!(
             "of an action that {} may have run, unknown and no start",
             decision.author
         ),
-        format!("{}, {started}", body.outcome),
+        format_args!("{}, {started}", body.outcome),
     );
 }
 
@@ -105,7 +105,7 @@ fn check_start(law: &Law, entry: &Entry<'_>, body: &ActionFinished, decision: &D
                 out.require(
                     started <= end,
                     Code::D7,
-                    format!("started by {end}, the end of its run"),
+                    format_args!("started by {end}, the end of its run"),
                     started,
                 );
             }
@@ -113,7 +113,7 @@ fn check_start(law: &Law, entry: &Entry<'_>, body: &ActionFinished, decision: &D
             out.require(
                 in_time,
                 Code::D7,
-                format!("started by {expires}, the end of the permit"),
+                format_args!("started by {expires}, the end of the permit"),
                 started,
             );
         }

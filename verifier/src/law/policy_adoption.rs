@@ -134,7 +134,7 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
         out.newer("a policy adopted on a person's order");
     }
     if body.language.as_str() != LANGUAGE {
-        out.newer(format!("the policy language {}", body.language));
+        out.newer(format_args!("the policy language {}", body.language));
     }
     let evidence = [&body.policies, &body.schema, &body.entities];
     if evidence.iter().any(|payload| payload.class != PayloadClass::Evidence) {
@@ -148,7 +148,7 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
     if may_permit && !law.runs.is_empty() && !has_order {
         out.breach(
             Code::A5,
-            format!("no change of layer {} once a run has started", body.layer.code()),
+            format_args!("no change of layer {} once a run has started", body.layer.code()),
             "a change",
         );
     }
@@ -186,8 +186,8 @@ fn require_published(code: Code, name: &str, text: Option<&[u8]>, published: &st
     out.require(
         holds,
         code,
-        format!("{name}, SHA-256 {expected}"),
-        format!("SHA-256 {}", Digest::sha256(text)),
+        format_args!("{name}, SHA-256 {expected}"),
+        format_args!("SHA-256 {}", Digest::sha256(text)),
     );
 }
 

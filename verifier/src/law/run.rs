@@ -145,15 +145,15 @@ pub(super) fn check_start(
         out.breach(
             Code::A5,
             "the introduction of a lead agent",
-            format!("entry {}", body.root_grant),
+            format_args!("entry {}", body.root_grant),
         );
         return None;
     };
     out.require(
         lead.runtime == author.seq,
         Code::A5,
-        format!("a run of a lead agent that its author, {}, introduced", author.seq),
-        format!("one that {} introduced", lead.runtime),
+        format_args!("a run of a lead agent that its author, {}, introduced", author.seq),
+        format_args!("one that {} introduced", lead.runtime),
     );
     out.require(
         lead.stop == Stop::Running,
@@ -162,7 +162,11 @@ pub(super) fn check_start(
         "one that has",
     );
     if let Some(run) = lead.run {
-        out.breach(Code::A5, "a lead agent without a run", format!("the lead of run {run}"));
+        out.breach(
+            Code::A5,
+            "a lead agent without a run",
+            format_args!("the lead of run {run}"),
+        );
         return None;
     }
     let run = Run {
@@ -196,7 +200,7 @@ pub(super) fn check_end(
     out: &mut Findings,
 ) -> Option<Change> {
     let Some(run) = law.runs.get(&body.run).filter(|run| run.ended.is_none()) else {
-        out.breach(Code::A5, "an active run", format!("entry {}", body.run));
+        out.breach(Code::A5, "an active run", format_args!("entry {}", body.run));
         return None;
     };
     check_end_author(law, author, body, run, out);
@@ -222,8 +226,8 @@ fn check_end_author(law: &Law, author: &Instance, body: &RunEnded, run: &Run, ou
     out.require(
         stands_for,
         Code::A5,
-        format!("the end of a run by {runtime}, or by who took over from it"),
-        format!("by {}", author.seq),
+        format_args!("the end of a run by {runtime}, or by who took over from it"),
+        format_args!("by {}", author.seq),
     );
     out.require(
         !stands_for || body.reason != RunEndReason::Done,

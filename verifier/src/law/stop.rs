@@ -29,19 +29,23 @@ pub(super) fn check_stop(law: &Law, author: &Instance, body: &InstanceStopped, o
         .get(&body.instance)
         .filter(|instance| instance.role != Role::Approver)
     else {
-        out.breach(Code::A5, "the stop of an instance", format!("entry {}", body.instance));
+        out.breach(
+            Code::A5,
+            "the stop of an instance",
+            format_args!("entry {}", body.instance),
+        );
         return None;
     };
     let own = instance.seq == author.seq;
     if !own && author.role != Role::Runtime {
-        out.breach(Code::A5, "its own stop", format!("the stop of {}", instance.seq));
+        out.breach(Code::A5, "its own stop", format_args!("the stop of {}", instance.seq));
         return None;
     }
     if instance.stop != Stop::Running {
         out.breach(
             Code::A5,
             "the stop of an instance that still runs",
-            format!("{} has stopped", instance.seq),
+            format_args!("{} has stopped", instance.seq),
         );
         return None;
     }
@@ -53,7 +57,7 @@ pub(super) fn check_stop(law: &Law, author: &Instance, body: &InstanceStopped, o
         states == words || lost,
         Code::I6,
         expected,
-        format!("entry {} with n {}", states.1, states.0),
+        format_args!("entry {} with n {}", states.1, states.0),
     );
     let stop = if own { Stop::Own } else { Stop::Declared };
     Some(Change::Stopped(Stopped {
@@ -83,25 +87,25 @@ pub(super) fn check_close(
     out: &mut Findings,
 ) -> Option<Change> {
     let size = Size::clamped(entry.seq.get());
-    out.require(body.size == size, Code::I7, format!("size {size}"), body.size);
+    out.require(body.size == size, Code::I7, format_args!("size {size}"), body.size);
     // No later entry chains to this one, so its time of receipt rests on its own signature.
     let at = entry.statement.at;
     out.require(
         entry.received == at,
         Code::I7,
-        format!("received at {at}"),
+        format_args!("received at {at}"),
         entry.received,
     );
     if !law.chain.tree_is_broken {
         let root = Digest::from_bytes(*entry.tree.root().as_bytes());
-        out.require(body.root == root, Code::I7, format!("root {root}"), body.root);
+        out.require(body.root == root, Code::I7, format_args!("root {root}"), body.root);
     }
     if !law.chain.damage.is_any() {
         let open = law.open_items();
         out.require(
             body.open_items.get() == open,
             Code::I7,
-            format!("{open} open items"),
+            format_args!("{open} open items"),
             body.open_items,
         );
     }
@@ -151,8 +155,8 @@ pub(super) fn check_event(law: &Law, author: &Instance, body: &SessionEvent, out
     out.require(
         law.stands_for(author, decider),
         Code::A5,
-        format!("the decider, {decider}, or who took over from it"),
-        format!("{}", author.seq),
+        format_args!("the decider, {decider}, or who took over from it"),
+        format_args!("{}", author.seq),
     );
     Some(Change::Lapsed(Lapsed { decision }))
 }
