@@ -35,7 +35,7 @@ mod tests;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use countersign_ledger::appender::Durable;
 use countersign_ledger::cose::{self, AadLedger};
@@ -66,6 +66,10 @@ pub use place::Place;
 pub use recovery::{HeadLoss, RecoverError, Recovery, WalLoss};
 pub use secret::SignerError;
 use writer::Writer;
+
+/// Looks at the state's lock before a thread goes to sleep over it: about as long as one entry takes, since to sleep and to
+/// be woken costs as much again.
+const PATIENCE: u32 = 500;
 
 /// A place in the ledger that is taken; whether it is durable is to be awaited.
 #[must_use = "an entry that is not durable may still be lost"]
@@ -140,6 +144,13 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        for _ in 0..PATIENCE {
+            match self.state.try_lock() {
+                Ok(state) => return state,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
         // A panic under the lock can only come before the law and the ledger changed together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
