@@ -41,7 +41,7 @@ pub struct PolicyParts {
 /// At most one layer of each number is looked at: the caller passes the layers *in force*.
 #[must_use]
 pub fn evaluate(layers: &[&LoadedLayer], request: &CedarRequest, principal_owner: &str) -> PolicyParts {
-    let question = Question::new(request, principal_owner);
+    let question = Question::new(request, principal_owner, layers);
     let ask = |layer: &LoadedLayer| match &question {
         Some(question) => question.ask(layer),
         None => Answer::CouldNotEvaluate(vec!["unreadable".to_owned()]),

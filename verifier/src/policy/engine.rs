@@ -1,6 +1,6 @@
 //! One layer, one request: Cedar's answer in the words of authority-v1 §8.2.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -9,8 +9,9 @@ use cedar_policy::{
     RestrictedExpression,
 };
 
+use super::actions::Action;
 use super::texts::{Texts, Told};
-use super::{Content, LoadedLayer, PARSED_SCHEMA};
+use super::{Content, LoadedLayer};
 use crate::projection::{CedarRequest, Resource};
 
 /// What one layer says about one request.
@@ -43,33 +44,28 @@ pub(super) struct Question {
     entities: Entities,
 }
 
-static ACTIONS: LazyLock<Entities> = LazyLock::new(|| match PARSED_SCHEMA.action_entities() {
-    Ok(entities) => entities,
-    Err(error) => unreachable!("the actions of the embedded schema are tested: {error}"),
-});
-
-/// Makes what every request is asked with.
-pub(super) fn read_ahead() {
-    LazyLock::force(&ACTIONS);
-}
-
 impl Question {
+    /// The question for `layers`, and for no others.
+    ///
+    /// Of all entities there are only those of which a policy can learn something: the requester, what it touches, the
+    /// action, and the actions that a condition of these layers names. Cedar takes an entity that it does not know for
+    /// one without attributes and ancestors, so one that has neither need not be there.
+    ///
     /// `None` where Cedar cannot hold the request; with a [`CedarRequest`] that does not happen, and it is no permission.
-    pub(super) fn new(request: &CedarRequest, principal_owner: &str) -> Option<Self> {
+    pub(super) fn new(request: &CedarRequest, principal_owner: &str, layers: &[&LoadedLayer]) -> Option<Self> {
         let principal = uid("Agent", &request.principal.id)?;
         let owner = uid("Principal", principal_owner)?;
         let resource = uid(request.resource.type_name(), request.resource.id())?;
-        let agent = Entity::new(
-            principal.clone(),
-            agent_attributes(request)?,
-            HashSet::from([owner.clone()]),
-        )
-        .ok()?;
-        let subject = Entity::new(resource.clone(), resource_attributes(&request.resource), HashSet::new()).ok()?;
-        let owner = Entity::new_no_attrs(owner, HashSet::new());
-        let entities = ACTIONS.clone().add_entities([agent, subject, owner], None).ok()?;
-        let action = uid("Action", &request.action)?;
-        let request = Request::new(principal, action, resource, context(request)?, None).ok()?;
+        let agent = entity(&principal, agent_attributes(request)?, Some(owner))?;
+        let subject = match resource_attributes(&request.resource) {
+            Some(attributes) => Some(entity(&resource, attributes, None)?),
+            None => None,
+        };
+        let named = layers.iter().flat_map(|layer| layer.actions()).cloned();
+        let action = Action::named(&request.action);
+        let others = [agent].into_iter().chain(subject).chain(named);
+        let entities = action.entities.add_entities(others, None).ok()?;
+        let request = Request::new(principal, action.uid, resource, context(request)?, None).ok()?;
         Some(Self { request, entities })
     }
 
@@ -131,8 +127,7 @@ static TYPES: LazyLock<HashMap<&str, EntityTypeName>> = LazyLock::new(|| {
     });
     HashMap::from(parsed)
 });
-const TYPE_NAMES: [&str; 9] = [
-    "Action",
+const TYPE_NAMES: [&str; 8] = [
     "Advisor",
     "Agent",
     "AgentType",
@@ -148,67 +143,81 @@ fn uid(type_name: &str, id: &str) -> Option<EntityUid> {
     Some(EntityUid::from_type_name_and_id(type_name, EntityId::new(id)))
 }
 
-type Attributes = HashMap<String, RestrictedExpression>;
-
-fn text(value: &str) -> RestrictedExpression {
-    RestrictedExpression::new_string(value.to_owned())
+fn entity(
+    uid: &EntityUid,
+    attributes: impl IntoIterator<Item = Attribute>,
+    parent: Option<EntityUid>,
+) -> Option<Entity> {
+    Entity::new_with_tags(uid.clone(), attributes, parent, []).ok()
 }
 
-fn long(value: u64) -> Option<RestrictedExpression> {
-    i64::try_from(value).ok().map(RestrictedExpression::new_long)
+type Attribute = (String, RestrictedExpression);
+
+fn attribute(name: &str, value: RestrictedExpression) -> Attribute {
+    (name.to_owned(), value)
 }
 
-fn attributes<const N: usize>(pairs: [(&str, RestrictedExpression); N]) -> Attributes {
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+fn text(name: &str, value: &str) -> Attribute {
+    attribute(name, RestrictedExpression::new_string(value.to_owned()))
 }
 
-fn agent_attributes(request: &CedarRequest) -> Option<Attributes> {
+fn truth(name: &str, value: bool) -> Attribute {
+    attribute(name, RestrictedExpression::new_bool(value))
+}
+
+fn long(name: &str, value: u64) -> Option<Attribute> {
+    let value = i64::try_from(value).ok()?;
+    Some(attribute(name, RestrictedExpression::new_long(value)))
+}
+
+fn agent_attributes(request: &CedarRequest) -> Option<[Attribute; 3]> {
     let agent = &request.principal;
-    Some(attributes([
-        ("name", text(&agent.name)),
-        ("root", RestrictedExpression::new_bool(agent.root)),
-        ("depth_left", long(agent.depth_left)?),
-    ]))
+    Some([
+        text("name", &agent.name),
+        truth("root", agent.root),
+        long("depth_left", agent.depth_left)?,
+    ])
 }
 
-fn resource_attributes(resource: &Resource) -> Attributes {
+/// `None` for a resource without attributes.
+fn resource_attributes(resource: &Resource) -> Option<Vec<Attribute>> {
     match resource {
         Resource::File { path, relative, name } => {
-            attributes([("path", text(path)), ("relative", text(relative)), ("name", text(name))])
+            Some(vec![text("path", path), text("relative", relative), text("name", name)])
         }
-        Resource::Command { command, .. } => attributes([("command", text(command))]),
-        Resource::AgentType { name, .. } => attributes([("name", text(name))]),
-        Resource::Url(url) => attributes([
-            ("url", text(url.as_str())),
-            ("scheme", text(url.scheme().as_str())),
-            ("host", text(url.host())),
-            ("port", RestrictedExpression::new_long(url.port().into())),
-            ("path", text(url.path())),
+        Resource::Command { command, .. } => Some(vec![text("command", command)]),
+        Resource::AgentType { name, .. } => Some(vec![text("name", name)]),
+        Resource::Url(url) => Some(vec![
+            text("url", url.as_str()),
+            text("scheme", url.scheme().as_str()),
+            text("host", url.host()),
+            attribute("port", RestrictedExpression::new_long(url.port().into())),
+            text("path", url.path()),
         ]),
-        Resource::Advisor | Resource::Tool { .. } => Attributes::new(),
+        Resource::Advisor | Resource::Tool { .. } => None,
     }
 }
 
 fn context(request: &CedarRequest) -> Option<Context> {
     let context = &request.context;
-    let observed = attributes([
-        ("place", text(context.observed.place.as_str())),
-        ("real_path", text(&context.observed.real_path)),
+    let observed = RestrictedExpression::new_record([
+        text("place", context.observed.place.as_str()),
+        text("real_path", &context.observed.real_path),
     ]);
-    let pairs = attributes([
-        ("mode", text(&context.mode)),
-        ("workspace", text(&context.workspace)),
-        (
-            "effects",
-            RestrictedExpression::new_set(context.effects.iter().map(|word| text(word))),
-        ),
-        ("calls_left", long(context.calls_left)?),
-        ("time_ms", long(context.time_ms)?),
-        ("advised", RestrictedExpression::new_bool(context.advised)),
-        ("observed", RestrictedExpression::new_record(observed).ok()?),
-    ]);
+    let words = context.effects.iter();
+    let effects = RestrictedExpression::new_set(words.map(|word| RestrictedExpression::new_string(word.clone())));
+    let pairs = [
+        text("mode", &context.mode),
+        text("workspace", &context.workspace),
+        attribute("effects", effects),
+        long("calls_left", context.calls_left)?,
+        long("time_ms", context.time_ms)?,
+        truth("advised", context.advised),
+        attribute("observed", observed.ok()?),
+    ];
     Context::from_pairs(pairs).ok()
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 //! parts of a decision that any reader can recompute. Nothing here decides: grants, budgets and the gatekeeper's own
 //! checks are further parts.
 
+mod actions;
 pub mod bounds;
 mod combine;
 mod engine;
@@ -15,7 +16,7 @@ pub use combine::{PartResult, PolicyParts, evaluate};
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Entity, PolicySet, Schema, ValidationMode, Validator};
 use countersign_schemas::body::PolicyLayer;
 use miette::Diagnostic;
 use texts::Texts;
@@ -54,7 +55,7 @@ static BUILTIN: LazyLock<Arc<LoadedLayer>> =
 /// if it had begun by itself.
 pub fn read_ahead() {
     LazyLock::force(&BUILTIN);
-    engine::read_ahead();
+    actions::read_ahead();
 }
 
 /// Why a policy text is refused at start-up.
@@ -157,6 +158,14 @@ impl LoadedLayer {
         Self {
             layer,
             content: Content::Unreadable,
+        }
+    }
+
+    /// The actions that conditions of its policies speak of.
+    fn actions(&self) -> &[Entity] {
+        match &self.content {
+            Content::Policies(texts) => &texts.actions,
+            Content::Empty | Content::Unreadable => &[],
         }
     }
 

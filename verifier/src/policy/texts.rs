@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use cedar_policy::{Effect, Entity, Policy, PolicyId, PolicySet};
+
+use super::actions;
 
 /// What a decision says of one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +24,16 @@ pub(super) struct Told {
 pub(super) struct Texts {
     pub(super) set: PolicySet,
     told: HashMap<PolicyId, Told>,
+    /// The actions that conditions speak of, other than groups.
+    pub(super) actions: Vec<Entity>,
 }
 
 impl Texts {
     pub(super) fn of(set: PolicySet) -> Self {
         let told = set.policies().map(|policy| (policy.id().clone(), Told::of(policy)));
         let told = told.collect();
-        Self { set, told }
+        let actions = actions::named_in(&set);
+        Self { set, told, actions }
     }
 
     /// What is said of a policy of this layer. One that is none forbids: nothing is ever permitted in its name.
