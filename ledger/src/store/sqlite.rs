@@ -21,7 +21,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// WAL pages (64 MiB) at which SQLite checkpoints by itself, in the middle of an append. Only a writer that is
 /// never idle gets there; otherwise [`Store::tidy`] comes first.
-const WAL_PAGES_MAX: i32 = 16_384;
+const WAL_PAGES_MAX: i32 = 1_024;
 
 /// Appends, and bytes, after which the WAL is worth a checkpoint when nobody waits.
 const TIDY_APPENDS: u32 = 256;
