@@ -60,10 +60,29 @@ impl Action {
     }
 }
 
+/// Every action of the schema.
+pub(super) fn all() -> impl Iterator<Item = &'static EntityUid> {
+    BY_ID.values().map(|action| &action.uid)
+}
+
+/// Whether the scope of `policy` takes in `action`. One that does not is not satisfied and does not fail either, as Cedar
+/// looks at the scope before the conditions.
+pub(super) fn is_about(policy: &Policy, action: &EntityUid) -> bool {
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(only) => only == *action,
+        ActionConstraint::In(named) => named.contains(action) || groups_of(action).any(|group| named.contains(group)),
+    }
+}
+
+fn groups_of(action: &EntityUid) -> impl Iterator<Item = &'static EntityUid> {
+    ACTIONS.ancestors(action).into_iter().flatten()
+}
+
 /// The actions, other than groups, that conditions of `set` name.
 pub(super) fn named_in(set: &PolicySet) -> Vec<Entity> {
     let named: HashSet<EntityUid> = set.policies().flat_map(named_in_conditions).collect();
-    let is_in_a_group = |uid: &EntityUid| ACTIONS.ancestors(uid).is_some_and(|mut groups| groups.next().is_some());
+    let is_in_a_group = |uid: &EntityUid| groups_of(uid).next().is_some();
     let actions = ACTIONS.iter().map(|entity| (entity.uid(), entity));
     let needed = actions.filter(|(uid, _)| named.contains(uid) && is_in_a_group(uid));
     needed.map(|(_, entity)| entity.clone()).collect()

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
-    RestrictedExpression,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    PolicySet, Request, RestrictedExpression,
 };
 
 use super::actions::Action;
@@ -76,7 +76,12 @@ impl Question {
             Content::Empty => return Answer::Deny(vec!["empty".to_owned()]),
             Content::Policies(texts) => texts,
         };
-        let response = Authorizer::new().is_authorized(&self.request, &texts.set, &self.entities);
+        self.ask_policies(texts, texts.about(self.request.action()))
+    }
+
+    /// Asks some of the policies of a layer, among them all that the action could concern.
+    fn ask_policies(&self, texts: &Texts, policies: &PolicySet) -> Answer {
+        let response = Authorizer::new().is_authorized(&self.request, policies, &self.entities);
         let failed: Vec<String> = response
             .diagnostics()
             .errors()

@@ -2,8 +2,9 @@
 //! asked for one.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use cedar_policy::{Effect, Entity, Policy, PolicyId, PolicySet};
+use cedar_policy::{Effect, Entity, EntityUid, Policy, PolicyId, PolicySet};
 
 use super::actions;
 
@@ -22,7 +23,9 @@ pub(super) struct Told {
 /// Policies that were parsed and validated.
 #[derive(Debug)]
 pub(super) struct Texts {
-    pub(super) set: PolicySet,
+    set: PolicySet,
+    /// By action, the policies about it, once somebody asks about that action; `None` inside where that is all of them.
+    narrowed: HashMap<&'static EntityUid, OnceLock<Option<PolicySet>>>,
     told: HashMap<PolicyId, Told>,
     /// The actions that conditions speak of, other than groups.
     pub(super) actions: Vec<Entity>,
@@ -33,7 +36,35 @@ impl Texts {
         let told = set.policies().map(|policy| (policy.id().clone(), Told::of(policy)));
         let told = told.collect();
         let actions = actions::named_in(&set);
-        Self { set, told, actions }
+        let narrowed = actions::all().map(|action| (action, OnceLock::new())).collect();
+        Self {
+            set,
+            narrowed,
+            told,
+            actions,
+        }
+    }
+
+    /// The policies that can say something about `action`: those whose scope does not leave it out.
+    pub(super) fn about(&self, action: Option<&EntityUid>) -> &PolicySet {
+        let narrowed = action.and_then(|action| {
+            let once = self.narrowed.get(action)?;
+            once.get_or_init(|| self.narrow(action)).as_ref()
+        });
+        narrowed.unwrap_or(&self.set)
+    }
+
+    /// Every policy of the layer.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> &PolicySet {
+        &self.set
+    }
+
+    /// `None` where nothing is left out.
+    fn narrow(&self, action: &EntityUid) -> Option<PolicySet> {
+        let about = self.set.policies().filter(|policy| actions::is_about(policy, action));
+        let narrowed = PolicySet::from_policies(about.cloned()).ok()?;
+        (narrowed.num_of_policies() < self.set.num_of_policies()).then_some(narrowed)
     }
 
     /// What is said of a policy of this layer. One that is none forbids: nothing is ever permitted in its name.
