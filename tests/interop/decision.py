@@ -56,7 +56,8 @@ class Decisions:
         """Recomputes what can be recomputed without policies (D1, D4a, and D4b as far as it goes)."""
         body, asked = entry.body, request.entry
         self.report.unjudged.append(entry.seq)
-        texts = [policy.payload("policies") for policy in self.state.policies.values()]
+        adopted = self.state.policies.values()
+        texts = [policy.payload(name) for policy in adopted for name in ("policies", "schema", "entities")]
         arguments = asked.payload("arguments")
         is_known = body["projection"] == projection.DIGEST and arguments is not None
         about, observed = None, None
@@ -66,7 +67,7 @@ class Decisions:
             observed, is_known = self.check_cedar_request(entry, request, about)
         if not is_known:
             self.report.unproven("D4a", entry.seq)
-        if not is_known or None in texts:
+        elif None in texts:
             self.report.unproven("D4b", entry.seq)
         rules, is_pinned_known = self.grant_rules(request, about, observed)
         permits = body["outcome"] in ("allow", "ask")
@@ -90,7 +91,7 @@ class Decisions:
             return None, True
         octets = entry.payload("cedar_request")
         if octets is None or run is None:
-            return None, False
+            return None, run is None and self.lineup.has_damage
         observed = observed_of(octets)
         if observed is None:
             self.breach("D4a")
@@ -251,7 +252,7 @@ class Decisions:
         body, state, received = entry.body, self.state, entry.record.received
         decision = state.decisions.get(body["decision"])
         if decision is None:
-            self.breach("D6")
+            self.breach("D7")
             raise NotFolded
         is_nobodys = body["outcome"] == "unknown" and body["started"] is None
         is_entitled = decision.decider is author or is_nobodys and state.has_in_line(author, decision.decider)

@@ -122,7 +122,9 @@ class Introductions:
 
     def agent(self, entry, newcomer, found):
         """Folds an agent with its grant."""
-        terms = found.subject["grant"]
+        terms = found.subject.get("grant")
+        if terms is None:
+            raise NotFolded
         newcomer.grant = Grant(terms, found.window, found.digest)
         if newcomer.is_lead:
             self.lead(entry, newcomer)

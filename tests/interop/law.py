@@ -57,6 +57,7 @@ class Fold(Introductions, Decisions):
         """Folds one entry."""
         self.entry = entry
         statement, received = entry.statement, entry.record.received
+        self.check_documents(entry.body)
         if statement.kind == 0:
             return self.opened(entry)
         if statement.by == entry.seq:
@@ -71,6 +72,19 @@ class Fold(Introductions, Decisions):
         if author.role == "agent" and run and run.ended is not None and statement.name != "instance.stopped":
             self.content()
         getattr(self, statement.name.replace(".", "_"))(entry, author)
+
+    def check_documents(self, body):
+        """Demands that inline JSON documents are canonical (I1)."""
+        documents = body.get("credentials", []) + ([body["credential"]] if "credential" in body else [])
+        order = body.get("order")
+        if order and order["form"] == "data-integrity":
+            documents.append(order["doc"])
+        try:
+            for document in documents:
+                jcs.parse(document)
+        except jcs.Refused as error:
+            self.breach("I1")
+            raise NotFolded from error
 
     def check_speaker(self, author, statement):
         """Checks the table of §5.3; a decision on one's own request is D3."""
@@ -289,7 +303,7 @@ class Fold(Introductions, Decisions):
         is_next = entry.seq == author.seq + 1 and entry.statement.n == 1 and author.seq != 0
         if not is_next:
             self.content()
-        elif not lineup.has_damage and not (entry.body["size"] == author.seq and self.shows_loss(entry)):
+        if not lineup.has_damage and not (entry.body["size"] == author.seq and self.shows_loss(entry)):
             self.breach("I7")
         state.recovered.append(entry.seq)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from . import wal
+
 APPLICATION_ID = 0x43534C31
 LAYOUT = 1
 DEFINITIONS = {
@@ -12,6 +14,9 @@ DEFINITIONS = {
     "payload": "CREATE TABLE payload(id INTEGER PRIMARY KEY, salt BLOB NOT NULL, content BLOB NOT NULL) STRICT",
     "checkpoint": "CREATE TABLE checkpoint(size INTEGER PRIMARY KEY, note BLOB NOT NULL) STRICT",
 }
+KEY_MIN = -(2**63)
+# Python decodes SQLite's messages as UTF-8, which quotations from a damaged schema need not be.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
 LIMITS = {"bytes": (1, 65_535), "salt": (32, 32), "content": (0, 16_777_216), "note": (0, 131_072)}
 
 
@@ -23,13 +28,15 @@ class Unreadable(Exception):
 class Rows:
     """The rows of a ledger. None stands for a column of another type or beyond its limit.
 
-    `cut_off` holds the key of the first row of a table that could not be read, by table.
+    `cut_off` holds the key of the first row that could not be read, by table, None for a whole table. `has_lost` tells that the
+    `-wal` hides transactions that were durable.
     """
 
     record: list = field(default_factory=list)
     payload: list = field(default_factory=list)
     checkpoint: list = field(default_factory=list)
     cut_off: dict = field(default_factory=dict)
+    has_lost: bool = False
 
 
 def read(path):
@@ -37,13 +44,17 @@ def read(path):
     file = Path(path).resolve()
     if not file.is_file() or file.stat().st_size == 0 or Path(f"{file}-journal").exists():
         raise Unreadable("U1")
+    log = Path(f"{file}-wal")
+    has_lost = log.is_file() and wal.has_lost(log.read_bytes())
     try:
         connection = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, isolation_level=None)
         try:
-            return read_tables(connection)
+            rows = read_tables(connection)
+            rows.has_lost = has_lost
+            return rows
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise Unreadable("U1") from error
 
 
@@ -72,19 +83,20 @@ def check_marks(connection):
 
 
 def read_table(connection, table, columns, rows):
-    """Reads one table as far as it can be read and its keys rise."""
+    """Reads one table, row by row with rising keys, as far as it can be read.
+
+    One query a row, because Python's `sqlite3` loses the row before the one at which a query fails.
+    """
     key = {"record": "seq", "payload": "id", "checkpoint": "size"}[table]
     shown = ", ".join(guarded(column) for column in columns)
-    found, last = getattr(rows, table), None
+    query = f"SELECT {key}, {shown} FROM {table} NOT INDEXED WHERE {key} > ? ORDER BY {key} LIMIT 1"
+    found, last = getattr(rows, table), KEY_MIN
     try:
-        for row in connection.execute(f"SELECT {key}, {shown} FROM {table} NOT INDEXED ORDER BY {key}"):
-            if last is not None and row[0] <= last:
-                rows.cut_off[table] = row[0]
-                return
+        while row := connection.execute(query, (last,)).fetchone():
             last = row[0]
             found.append(row)
-    except sqlite3.DatabaseError:
-        rows.cut_off[table] = 0 if last is None else last + 1
+    except FAILURES:
+        rows.cut_off[table] = found[-1][0] + 1 if found else None
 
 
 def guarded(column):

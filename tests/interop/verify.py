@@ -100,24 +100,31 @@ class Verification:
         """Returns the last entry, or None."""
         return max(self.lineup.entries, default=None)
 
+    @property
+    def is_founding_damaged(self):
+        """Tells whether entry 0 is damaged: no checkpoint and no head is judged then (authority-v1 §6 F)."""
+        return self.last is not None and self.state.body is None
+
     def check_ends_of_tables(self):
         """Names what of the tables cannot be read, and payloads of no entry (L3, L7)."""
         cut_off, entries = self.rows.cut_off, self.lineup.entries
         if "record" in cut_off:
-            self.report.find("I4", max(self.lineup.due, cut_off["record"]))
-        elif not entries:
+            self.report.find("I4", cut_off["record"] or 0)
+        if not entries:
             self.report.find("I4", None)
         for owner in self.lineup.payloads:
-            if owner not in entries:
+            if owner < 0 or owner not in entries and "record" not in cut_off:
                 self.report.find("I9", owner if owner >= 0 else None)
         if "payload" in cut_off:
-            self.report.find("I9", cut_off["payload"] // 8)
+            self.report.find("I9", (cut_off["payload"] or 0) // 8)
         if "checkpoint" in cut_off:
-            self.report.find("I7", self.last)
+            self.report.find("I7", None)
 
     def fitting(self, note):
         """Returns the checkpoint of a note that verifies under the keys of this ledger, and whether it fits."""
         body = self.state.body
+        if body is None:
+            return None, False
         try:
             found = checkpoint.verify(note, body["checkpoint_keys"]["ed25519"], body["checkpoint_keys"]["ml_dsa_44"])
         except merkle.Refused:
@@ -129,28 +136,28 @@ class Verification:
 
     def check_checkpoints(self):
         """Checks stored checkpoints (V7, L9); returns the sizes of those that verify."""
-        if self.state.body is None:
+        if self.is_founding_damaged:
             return set()
         sizes = set()
         for key, note in self.rows.checkpoint:
             found, fits = self.fitting(note) if note is not None else (None, False)
             if not fits or found.size != key:
                 size = found.size if found else key
-                self.report.find("I7", self.last if size < 0 else max(size - 1, 0))
+                self.report.find("I7", (self.last or 0) if size < 0 else max(size - 1, 0))
             if found:
                 sizes.add(found.size)
         return sizes
 
     def check_heads(self):
         """Checks given heads (V8, L10); returns the sizes of those that fit."""
-        if self.state.body is None:
+        if self.is_founding_damaged:
             return set()
-        sizes, last = set(), self.last
+        sizes, last = set(), self.last or 0
         for note in self.heads:
             found, fits = self.fitting(note)
-            if fits:
+            if fits and self.lineup.is_root_known(found.size):
                 sizes.add(found.size)
-            else:
+            elif not fits:
                 self.report.find("I8", min(found.size - 1, last) if found else last)
         return sizes
 
@@ -165,8 +172,10 @@ class Verification:
         """Tells what is unproven at the end (V9)."""
         state, closed = self.state, self.state.closed
         ends_well = closed and state.instances[closed.statement.by].succeeds is None
-        if not (ends_well and len(self.lineup.entries) in stored):
+        if self.last is not None and not (ends_well and len(self.lineup.entries) in stored):
             self.report.unproven("C1", closed.seq if closed else self.last)
+        if self.rows.has_lost:
+            self.report.unproven("C1", None)
         for seq in state.recovered:
             self.report.unproven("C1", seq)
         for seq in state.unattended:
