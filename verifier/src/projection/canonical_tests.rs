@@ -54,7 +54,50 @@ fn plain(request: &CedarRequest) -> Value {
     })
 }
 
+fn errors(error: &dyn Error) -> String {
+    let source = error.source().map(errors).unwrap_or_default();
+    format!("{error}: {source}")
+}
+
+/// Reads `bytes` in both ways: gives what both find.
+fn read_both_ways(bytes: &[u8]) -> Result<Option<CedarRequest>, TestCaseError> {
+    match (CedarRequest::parse(bytes), CedarRequest::examine(bytes)) {
+        (Ok(read), Ok(examined)) => {
+            prop_assert_eq!(&read, &examined);
+            Ok(Some(read))
+        }
+        (Err(read), Err(examined)) => {
+            prop_assert_eq!(errors(&read), errors(&examined));
+            Ok(None)
+        }
+        (read, examined) => Err(TestCaseError::fail(format!("{read:?} is not {examined:?}"))),
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_short_way_reads_what_the_long_way_reads(request in arbitrary::request()) {
+        prop_assert_eq!(read_both_ways(&request.to_jcs())?, Some(request));
+    }
+
+    #[test]
+    fn the_short_way_takes_nothing_that_the_long_way_refuses(
+        request in arbitrary::request(),
+        at in any::<prop::sample::Index>(),
+        change in prop_oneof![
+            any::<u8>().prop_map(|byte| vec![byte]),
+            Just(Vec::new()),
+            prop::sample::select(&[" ", "0", "1e1", ".0", "\"", "\\u0061", "\\/", "{", "}", ",", "-", ",\"a\":1", "null"][..])
+                .prop_map(|text| text.as_bytes().to_vec()),
+        ],
+        replaced in 0..2_usize,
+    ) {
+        let mut bytes = request.to_jcs();
+        let at = at.index(bytes.len());
+        bytes.splice(at..at + replaced, change);
+        read_both_ways(&bytes)?;
+    }
+
     #[test]
     fn a_request_is_written_in_its_canonical_form(request in arbitrary::request()) {
         let written = request.to_jcs();

@@ -207,6 +207,23 @@ impl CedarRequest {
     /// # Errors
     /// [`DocumentError::NotCanonical`] and [`DocumentError::Members`].
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        match Self::read_as_written(bytes) {
+            Some(read) => Ok(read),
+            None => Self::examine(bytes),
+        }
+    }
+
+    /// What was written as exactly these bytes: every document in order was.
+    fn read_as_written(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > DOCUMENT_BYTES_MAX {
+            return None;
+        }
+        let read: Self = serde_json::from_slice(bytes).ok()?;
+        (read.is_read_from(bytes) && read.to_jcs() == bytes).then_some(read)
+    }
+
+    /// Takes the long way, check by check, which says what is wrong.
+    pub(super) fn examine(bytes: &[u8]) -> Result<Self, DocumentError> {
         let value = jcs::parse_canonical_within(bytes, DOCUMENT_BYTES_MAX)?;
         serde_json::from_value(value).map_err(DocumentError::Members)
     }
