@@ -90,12 +90,13 @@ class Decisions:
                 self.breach("D4a")
             return None, True
         octets = entry.payload("cedar_request")
-        if octets is None or run is None:
-            return None, run is None and self.lineup.has_damage
+        if octets is None:
+            return None, False
         observed = observed_of(octets)
         if observed is None:
             self.breach("D4a")
-            return None, True
+        if observed is None or run is None:
+            return observed, True
         requester = request.requester
         terms = requester.grant.terms
         calls_left = max(0, min(charged.left()[0] for charged in requester.grant.chain()))

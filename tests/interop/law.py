@@ -19,6 +19,7 @@ SPEAKS = {
     "advisor": set("model.called model.answered advice.given session.event instance.stopped".split()),
     "approver": set(),
 }
+UNJUDGED = {"grant.revoked", "payload.erased", "peer.noted"}
 # §6 F: not named behind a damaged entry, because the sums they rest on are not known there.
 RESTS_ON_SUMS = {"D1", "D4a", "D4b", "D7", "G6", "G8"}
 
@@ -57,20 +58,23 @@ class Fold(Introductions, Decisions):
         """Folds one entry."""
         self.entry = entry
         statement, received = entry.statement, entry.record.received
-        self.check_documents(entry.body)
+        if statement.name not in UNJUDGED:
+            self.check_documents(entry.body)
         if statement.kind == 0:
             return self.opened(entry)
         if statement.by == entry.seq:
             return self.introduced(entry, None)
         author = self.state.instances[statement.by]
-        self.check_speaker(author, statement)
         if author.stopped:
             self.breach("A3")
         if not author.window.holds(statement.at, received):
             self.breach("A4")
+        self.check_speaker(author, statement)
         run = self.state.runs.get(author.run)
         if author.role == "agent" and run and run.ended is not None and statement.name != "instance.stopped":
             self.content()
+        if statement.name in UNJUDGED:
+            self.unjudged()
         getattr(self, statement.name.replace(".", "_"))(entry, author)
 
     def check_documents(self, body):
@@ -97,12 +101,6 @@ class Fold(Introductions, Decisions):
     def identity_introduced(self, entry, author):
         """Folds an introduction by somebody else."""
         self.introduced(entry, author)
-
-    def grant_revoked(self, _entry, _author):
-        """Does not judge revocations in this version."""
-        self.unjudged()
-
-    payload_erased = peer_noted = grant_revoked
 
     def policy_adopted(self, entry, _author):
         """Folds a policy (§5.4)."""

@@ -222,7 +222,8 @@ class Lineup:
         author = self.authors.get(found.by)
         due = author.n + 1 if author else 0
         gap = found.n - due
-        lost = sum(1 for seq in self.damaged if not author or seq > author.seq)
+        before = author.seq if author else found.by - 1
+        lost = sum(1 for seq in self.damaged if seq > before)
         if not 0 <= gap <= lost:
             self.report.find("I6", entry.seq)
         if received < self.last_received or author and found.at < author.at:
