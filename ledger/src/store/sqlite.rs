@@ -19,9 +19,10 @@ use countersign_schemas::number::{Seq, Size};
 /// at closing time, a reader can hold one.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// WAL pages (64 MiB) at which SQLite checkpoints by itself, in the middle of an append. Only a writer that is
-/// never idle gets there; otherwise [`Store::tidy`] comes first.
-const WAL_PAGES_MAX: i32 = 1_024;
+/// WAL pages (16 MiB) at which SQLite checkpoints by itself, in the middle of an append, and begins the log anew. Only a
+/// writer that is never idle gets there; otherwise [`Store::tidy`] comes first. Bytes that overwrite a file are synced in
+/// a third of the time of bytes that make it longer.
+const WAL_PAGES_MAX: i32 = 4_096;
 
 /// Appends, and bytes, after which the WAL is worth a checkpoint when nobody waits.
 const TIDY_APPENDS: u32 = 256;
