@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs agents so that every action can be traced to who allowed it, and proven afterwards.
 #[derive(Debug, Parser)]
@@ -280,6 +280,25 @@ pub(crate) enum BenchCommand {
     Append(BenchAppendArguments),
 }
 
+/// What the callers of a bench enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchWork {
+    /// What agents say of the calls to their model: nothing has to be decided
+    Statements,
+    /// Requests, their decisions by the policies, and outcomes
+    Actions,
+}
+
+impl BenchWork {
+    /// Its word on the command line and in a report.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Statements => "statements",
+            Self::Actions => "actions",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct BenchAppendArguments {
     /// Entries of each run; without it, each run takes ten seconds of appending
@@ -288,6 +307,9 @@ pub(crate) struct BenchAppendArguments {
     /// Agents that act side by side; one run for each number given; without it, 1, 64 and 256
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4_096))]
     pub(crate) callers: Vec<u16>,
+    /// What the agents do; without it, one after the other
+    #[arg(long, value_enum, value_name = "WORK")]
+    pub(crate) work: Vec<BenchWork>,
     /// Folder on the disk to measure
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,

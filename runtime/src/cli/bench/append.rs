@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_identity::keys::HybridSecret;
 use countersign_ledger::reader::{ItemError, LedgerReader, StoredEntry};
 
-use super::super::arguments::BenchAppendArguments;
+use super::super::arguments::{BenchAppendArguments, BenchWork};
 use super::super::exit::{Exit, Failure};
 use super::super::session::block_on;
 use super::crew::{Agent, BenchError, Crew, authority};
@@ -24,6 +24,8 @@ use crate::tool::Cancel;
 
 /// The runs when none are named: alone, a busy host, and more than enough to fill every group.
 const CALLERS: [u16; 3] = [1, 64, 256];
+/// What is done when nothing is named: what the ledger takes, and what the gate makes of it.
+const WORK: [BenchWork; 2] = [BenchWork::Statements, BenchWork::Actions];
 /// Work between two looks at the machine's limits.
 const SLICE: Duration = Duration::from_secs(1);
 /// Slices of a run whose number of entries is not given.
@@ -34,15 +36,11 @@ pub(super) fn run(arguments: &BenchAppendArguments) -> Result<Exit, Failure> {
     let machine = Machine::look(&arguments.dir)?;
     let scratch = Scratch::make(&arguments.dir, arguments.keep)?;
     let authority = authority().map_err(|error| failure(&error))?;
-    let callers = if arguments.callers.is_empty() {
-        &CALLERS[..]
-    } else {
-        &arguments.callers
-    };
-    let mut runs = Vec::with_capacity(callers.len());
-    for (number, callers) in callers.iter().enumerate() {
+    let wanted = runs_of(arguments);
+    let mut runs = Vec::with_capacity(wanted.len());
+    for (number, &(work, callers)) in wanted.iter().enumerate() {
         if io::stderr().is_terminal() {
-            super::super::tell(&format_args!("{callers} callers …"));
+            super::super::tell(&format_args!("{callers} callers, {} …", work.word()));
         }
         let ledger = scratch.at(&format!("ledger-{number}.db"));
         let place = Place {
@@ -51,8 +49,8 @@ pub(super) fn run(arguments: &BenchAppendArguments) -> Result<Exit, Failure> {
             ledger: &ledger,
             cores: machine.cores,
         };
-        runs.push(place.measure(*callers, arguments.entries)?);
-        if number + 1 == runs.capacity() && arguments.keep {
+        runs.push(place.measure(work, callers, arguments.entries)?);
+        if number + 1 == wanted.len() && arguments.keep {
             scratch.keep(&ledger, authority.principal().long())?;
         }
         std::fs::remove_file(&ledger)?;
@@ -67,6 +65,24 @@ pub(super) fn run(arguments: &BenchAppendArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Every kind of work with every number of callers.
+fn runs_of(arguments: &BenchAppendArguments) -> Vec<(BenchWork, u16)> {
+    let or = |given: &[u16]| {
+        if given.is_empty() {
+            CALLERS.to_vec()
+        } else {
+            given.to_vec()
+        }
+    };
+    let work = if arguments.work.is_empty() {
+        &WORK
+    } else {
+        &arguments.work[..]
+    };
+    let with_callers = |&work| or(&arguments.callers).into_iter().map(move |callers| (work, callers));
+    work.iter().flat_map(with_callers).collect()
+}
+
 /// Where one run takes place, and under whose authority.
 struct Place<'a> {
     authority: &'a Authority,
@@ -76,18 +92,19 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn measure(&self, callers: u16, entries: Option<u64>) -> Result<Run, Failure> {
+    fn measure(&self, work: BenchWork, callers: u16, entries: Option<u64>) -> Result<Run, Failure> {
         let disk = |error: io::Error| Failure::caused(Exit::Environment, "the probe", &error);
         let signer = HybridSecret::generate().map_err(|error| Failure::caused(Exit::Environment, "keys", &error))?;
         let probe = self.scratch.at("probe");
         let mut limits = Limits::prepare(&probe, signer, self.cores).map_err(disk)?;
         let memory = PeakMemory::watch().map_err(disk)?;
-        let worked = block_on(|cancel, _| self.work(callers, entries, cancel, &mut limits))?;
+        let worked = block_on(|cancel, _| self.work((work, callers), entries, cancel, &mut limits))?;
         let (laps, took) = worked.map_err(|error| failure(&error))?;
         let peak_rss_bytes = memory.bytes();
         std::fs::remove_file(&probe).map_err(disk)?;
         let bytes_per_entry = self.bytes_per_entry(callers)?;
         Ok(Run {
+            work: work.word(),
             callers,
             entries: laps.len(),
             per_second: laps.len() as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE),
@@ -102,7 +119,7 @@ impl Place<'_> {
     /// Work and looks at the limits in turns, so that what the disk and others on this machine do hits both.
     async fn work(
         &self,
-        callers: u16,
+        (work, callers): (BenchWork, u16),
         entries: Option<u64>,
         cancel: Cancel,
         limits: &mut Limits,
@@ -111,7 +128,7 @@ impl Place<'_> {
         let crew = Arc::new(crew);
         let mut workers: Vec<Worker> = agents
             .into_iter()
-            .map(|agent| Worker::new(Arc::clone(&crew), agent))
+            .map(|agent| Worker::new(Arc::clone(&crew), agent, work))
             .collect();
         let slices = if entries.is_some() { u32::MAX } else { SLICES };
         let task = Arc::new(Task::of(entries.unwrap_or(u64::MAX), cancel.clone()));

@@ -10,6 +10,7 @@ use countersign_schemas::body::{Body, EventCode, SessionEvent};
 use countersign_verifier::audit::{AuditOptions, Verdict, audit};
 use countersign_verifier::code::Code;
 
+use super::super::super::arguments::BenchWork;
 use super::super::worker::{Task, Worker, work_together};
 use super::*;
 use crate::tool::cancellation;
@@ -62,6 +63,11 @@ fn remark() -> Checked<(Body, Vec<Payload>)> {
 
 #[test]
 fn what_a_bench_leaves_is_verified_and_has_every_entry_that_was_counted() -> Checked {
+    check_what_is_left(BenchWork::Actions)?;
+    check_what_is_left(BenchWork::Statements)
+}
+
+fn check_what_is_left(work: BenchWork) -> Checked {
     block_on(async {
         let stage = Stage::set()?;
         let (crew, agents) = stage.crew(4).await?;
@@ -69,7 +75,7 @@ fn what_a_bench_leaves_is_verified_and_has_every_entry_that_was_counted() -> Che
         let crew = Arc::new(crew);
         let mut workers: Vec<Worker> = agents
             .into_iter()
-            .map(|agent| Worker::new(Arc::clone(&crew), agent))
+            .map(|agent| Worker::new(Arc::clone(&crew), agent, work))
             .collect();
         let (_canceller, cancel) = cancellation();
         let task = Arc::new(Task::of(60, cancel));

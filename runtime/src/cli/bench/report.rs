@@ -9,6 +9,8 @@ use super::machine::Machine;
 
 /// One run of `bench append`.
 pub(super) struct Run {
+    /// What the callers did, in a word.
+    pub(super) work: &'static str,
     pub(super) callers: u16,
     /// Entries made in the time that was measured.
     pub(super) entries: u64,
@@ -33,6 +35,7 @@ impl Run {
     fn to_json(&self) -> Value {
         let limit = self.limit();
         json!({
+            "work": self.work,
             "callers": self.callers,
             "entries": self.entries,
             "per_second": self.per_second.round(),
@@ -52,7 +55,8 @@ impl Run {
             .peak_rss_bytes
             .map_or_else(|| "?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         format!(
-            "{:>7} {:>9} {:>9.0} {:>9} {:>9} {:>8.0} {:>9} {:>10.0} {:>6.2}  {}",
+            "{:<10} {:>7} {:>9} {:>9.0} {:>9} {:>9} {:>8.0} {:>9} {:>10.0} {:>6.2}  {}",
+            self.work,
             self.callers,
             self.entries,
             self.per_second,
@@ -88,7 +92,7 @@ pub(super) fn print_text(out: &mut impl Write, machine: &Machine, runs: &[Run]) 
     )?;
     writeln!(
         out,
-        "callers   entries  per sec.    p50 us    p99 us  B/entry    memory      limit  ratio  limited by"
+        "work       callers   entries  per sec.    p50 us    p99 us  B/entry    memory      limit  ratio  limited by"
     )?;
     runs.iter().try_for_each(|run| writeln!(out, "{}", run.to_line()))
 }

@@ -13,6 +13,7 @@ use countersign_schemas::number::{Count, Seq};
 use countersign_schemas::text::Name;
 use serde_json::{Map, Value, json};
 
+use super::super::arguments::BenchWork;
 use super::crew::{Agent, BenchError, Crew, TOOL};
 use super::laps::Laps;
 use crate::gate::Proposal;
@@ -62,6 +63,7 @@ impl Task {
 pub(super) struct Worker {
     crew: Arc<Crew>,
     agent: Agent,
+    work: BenchWork,
     /// What the model last proposed, and how often that may still be done.
     proposed: Option<(Proposal, usize)>,
     laps: Laps,
@@ -69,10 +71,11 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A caller that acts as `agent`.
-    pub(super) fn new(crew: Arc<Crew>, agent: Agent) -> Self {
+    pub(super) fn new(crew: Arc<Crew>, agent: Agent, work: BenchWork) -> Self {
         Self {
             crew,
             agent,
+            work,
             proposed: None,
             laps: Laps::default(),
         }
@@ -100,8 +103,8 @@ impl Worker {
                     self.act(&proposal).await?;
                     self.proposed = Some((proposal, left - 1));
                 }
-                _ if task.take(2) => self.proposed = Some((self.ask_model().await?, CALLS_AN_ANSWER)),
-                _ => break,
+                _ if !task.take(2) => break,
+                _ => self.ask_model().await?,
             }
         }
         Ok(())
@@ -135,8 +138,8 @@ impl Worker {
         Ok(())
     }
 
-    /// The agent's model proposes the next actions: two entries.
-    async fn ask_model(&mut self) -> Result<Proposal, BenchError> {
+    /// The agent's model is asked, and proposes the next actions if there are to be any: two entries.
+    async fn ask_model(&mut self) -> Result<(), BenchError> {
         let begun = Instant::now();
         let request = Payload::content("bench")?;
         let none = Digest::sha256(b"");
@@ -161,7 +164,11 @@ impl Worker {
         let call = self.lap(begun, called).await?;
 
         let begun = Instant::now();
-        let response = Payload::content(answer()?)?;
+        let calls = match self.work {
+            BenchWork::Statements => 0,
+            BenchWork::Actions => CALLS_AN_ANSWER,
+        };
+        let response = Payload::content(answer(calls)?)?;
         let answered = ModelAnswered {
             call,
             outcome: AnswerOutcome::Ok,
@@ -174,7 +181,10 @@ impl Worker {
             .recorder
             .enter(&self.agent.instance, answered.into(), vec![response])?;
         let cause = self.lap(begun, answered).await?;
-        self.proposal(cause)
+        if calls > 0 {
+            self.proposed = Some((self.proposal(cause)?, calls));
+        }
+        Ok(())
     }
 
     async fn lap(&mut self, begun: Instant, entered: Entered) -> Result<Seq, BenchError> {
@@ -202,11 +212,12 @@ fn arguments() -> Map<String, Value> {
     Map::from_iter([("path".to_owned(), Value::from(PATH))])
 }
 
-/// An answer that proposes the same action a number of times (authority-v1 §5.6).
-fn answer() -> Result<Vec<u8>, BenchError> {
+/// An answer that proposes the same action `calls` times (authority-v1 §5.6).
+fn answer(calls: usize) -> Result<Vec<u8>, BenchError> {
     let call = |number: usize| json!({ "arguments": arguments(), "id": format!("call_{number}"), "tool": TOOL });
-    let calls: Vec<Value> = (1..=CALLS_AN_ANSWER).map(call).collect();
-    let answer = json!({ "calls": calls, "end": "calls", "schema": "countersign.answer/v1", "text": "" });
+    let end = if calls == 0 { "done" } else { "calls" };
+    let calls: Vec<Value> = (1..=calls).map(call).collect();
+    let answer = json!({ "calls": calls, "end": end, "schema": "countersign.answer/v1", "text": "" });
     jcs::canonicalize(&answer).map_err(|_| BenchError::Bug("an answer has no JCS form"))
 }
 
