@@ -12,7 +12,8 @@ CHECKS = (
 ).split()
 GATEKEEPERS_WORD = {"deny", "ask", "could-not-evaluate", "neutral"}
 LOWER_LAYERS = {"user", "project", "session", "file"}
-LAYERS = {"1": "organisation", "2": "user", "3": "project", "4": "session", "5": "file"}
+LAYER_NAMES = ["builtin", "organisation", "user", "project", "session", "file"]
+POLICIES_MAX = 262_144
 
 
 def strictest(parts):
@@ -144,7 +145,7 @@ class Decisions:
             return False
         answers = []
         for layer, wanted in pinned["floor"].items():
-            adopted = policies.get(LAYERS[layer])
+            adopted = policies.get(LAYER_NAMES[int(layer)])
             text = adopted.payload("policies") if adopted else b""
             if text is None:
                 answers.append(None)
@@ -165,13 +166,26 @@ class Decisions:
         layers = set(self.state.policies)
         if (3 in places) != (about is not None and bool(layers & LOWER_LAYERS)):
             return False
-        forced = "projection" if about is None else "0/absent" if "builtin" not in layers else None
-        permit = by_check["permit-layers"]
-        if forced and (permit["outcome"] != "could-not-evaluate" or forced not in permit["rules"]):
-            return False
+        forced = self.forced_rules(about)
+        for part in (by_check["permit-layers"], by_check.get("lower-layers")):
+            wanted = forced.get(part["check"]) if part else None
+            if wanted and (part["outcome"] != "could-not-evaluate" or not wanted <= set(part["rules"])):
+                return False
         if any(part["outcome"] not in GATEKEEPERS_WORD for part in parts if CHECKS.index(part["check"]) > 3):
             return False
         return strictest(parts) == entry.body["outcome"]
+
+    def forced_rules(self, about):
+        """Returns the rules by which parts 2 and 3 could not be evaluated, whatever the policies say (§8.1, §8.3)."""
+        if about is None:
+            return {"permit-layers": {"projection"}}
+        forced = {} if "builtin" in self.state.policies else {"permit-layers": {"0/absent"}}
+        for layer, adopted in self.state.policies.items():
+            texts = [adopted.payload(name) for name in ("policies", "schema", "entities")]
+            if None not in texts and not is_readable(*texts):
+                part = "lower-layers" if layer in LOWER_LAYERS else "permit-layers"
+                forced.setdefault(part, set()).add(f"{LAYER_NAMES.index(layer)}/unreadable")
+        return forced
 
     def end_fits(self, entry, request):
         """Checks `policies`, `expires` and `ask` (D4b)."""
@@ -288,3 +302,12 @@ def observed_of(octets):
         return observed if fits and isinstance(observed["real_path"], str) else None
     except (jcs.Refused, KeyError, TypeError):
         return None
+
+
+def is_readable(policies, schema, entities):
+    """Tells whether the texts of a layer are such that Cedar need not be asked to call them unreadable (§8.1)."""
+    try:
+        policies.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(policies) <= POLICIES_MAX and entities == b"[]" and projection.is_published("schema", schema)
