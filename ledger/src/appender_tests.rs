@@ -72,12 +72,19 @@ fn full() -> StoreError {
     }
 }
 
+/// Has the writer's thread write the row, though nobody waits for it yet.
+fn submit_to_writer(appender: &Appender<Stepped>, row: Row) -> Durable {
+    let durable = appender.submit(row);
+    appender.desk.call_writer();
+    durable
+}
+
 #[test]
 fn what_is_queued_during_a_commit_goes_into_the_next_one_together() -> TestResult {
     let (appender, (allow, done)) = stepped()?;
-    let first = appender.submit(row(0));
+    let first = submit_to_writer(&appender, row(0));
     // The first commit is held up, so everything after it queues: 600 rows make two batches.
-    while !appender.queue.is_idle() {
+    while !appender.desk.queue.is_idle() {
         std::thread::yield_now();
     }
     let rest: Vec<Durable> = (1..=600).map(|number| appender.submit(row(number))).collect();
@@ -96,8 +103,8 @@ fn what_is_queued_during_a_commit_goes_into_the_next_one_together() -> TestResul
 #[test]
 fn caller_beyond_the_bound_is_held_back_until_there_is_room() -> TestResult {
     let (appender, (allow, _done)) = stepped()?;
-    let first = appender.submit(row(0));
-    while !appender.queue.is_idle() {
+    let first = submit_to_writer(&appender, row(0));
+    while !appender.desk.queue.is_idle() {
         std::thread::yield_now();
     }
     let bound = QUEUED_MAX as u64;
@@ -123,8 +130,8 @@ fn caller_beyond_the_bound_is_held_back_until_there_is_room() -> TestResult {
 #[test]
 fn caller_that_is_held_back_learns_of_the_failure() -> TestResult {
     let (appender, (allow, _done)) = stepped()?;
-    let first = appender.submit(row(0));
-    while !appender.queue.is_idle() {
+    let first = submit_to_writer(&appender, row(0));
+    while !appender.desk.queue.is_idle() {
         std::thread::yield_now();
     }
     let bound = QUEUED_MAX as u64;
@@ -286,5 +293,98 @@ fn full_disk_poisons_and_every_acknowledged_entry_stays() -> TestResult {
         "the refused batch left nothing behind"
     );
     store.close()?;
+    Ok(())
+}
+
+/// Stores in memory and notes on which thread.
+struct Noting {
+    size: Size,
+    threads: mpsc::Sender<std::thread::ThreadId>,
+    panics_at: Option<u64>,
+}
+
+impl Store for Noting {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn append(&mut self, expected: Size, batch: &[Row]) -> Result<Size, StoreError> {
+        assert_ne!(Some(expected.get()), self.panics_at, "the test wants it");
+        let _ = self.threads.send(std::thread::current().id());
+        self.size = size(expected.get() + batch.len() as u64);
+        Ok(self.size)
+    }
+
+    fn put_checkpoint(&mut self, _: Size, _: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+type Noted = (Appender<Noting>, mpsc::Receiver<std::thread::ThreadId>);
+
+fn noting(panics_at: Option<u64>) -> std::io::Result<Noted> {
+    let (threads, noted) = mpsc::channel();
+    let size = size(0);
+    let appender = Appender::start(Noting {
+        size,
+        threads,
+        panics_at,
+    })?;
+    // Until the writer sleeps nobody is alone.
+    while !appender.desk.queue.is_quiet() {
+        std::thread::yield_now();
+    }
+    Ok((appender, noted))
+}
+
+#[test]
+fn who_is_alone_writes_on_its_own_thread() -> TestResult {
+    let (appender, noted) = noting(None)?;
+    for number in 0..20 {
+        appender.submit(row(number)).wait()?;
+        assert_eq!(noted.try_recv(), Ok(std::thread::current().id()), "entry {number}");
+    }
+    assert_eq!(appender.close()?.size(), size(20));
+    Ok(())
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_all_the_same() -> TestResult {
+    let (appender, noted) = noting(None)?;
+    drop(appender.submit(row(0)));
+    assert_ne!(noted.recv()?, std::thread::current().id());
+    Ok(())
+}
+
+#[test]
+fn what_is_held_without_waiting_is_written_with_what_comes_next_and_at_the_end() -> TestResult {
+    let (appender, _noted) = noting(None)?;
+    let held = appender.submit(row(0));
+    assert!(held.poll_now().is_none());
+    appender.submit(row(1)).wait()?;
+    assert!(
+        matches!(held.poll_now(), Some(Ok(()))),
+        "entries become durable in order"
+    );
+    let last = appender.submit(row(2));
+    assert_eq!(appender.close()?.size(), size(3));
+    last.wait()?;
+    Ok(())
+}
+
+#[test]
+fn lone_caller_that_panics_over_the_store_leaves_nobody_waiting() -> TestResult {
+    let (appender, _noted) = noting(Some(1))?;
+    appender.submit(row(0)).wait()?;
+    std::thread::scope(|scope| {
+        let lone = scope.spawn(|| appender.submit(row(1)).wait());
+        assert!(lone.join().is_err(), "the panic is its own");
+    });
+    assert!(matches!(appender.submit(row(2)).wait(), Err(AppendError::Closing)));
+    assert!(matches!(appender.close(), Err(AppendError::WriterGone)));
     Ok(())
 }

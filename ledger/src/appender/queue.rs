@@ -42,6 +42,15 @@ impl Job {
     }
 }
 
+/// What becomes of a job that was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// The writer knows of it, or will when it has written its batch; or the job was refused.
+    Announced,
+    /// It is the only one, and the writer sleeps: whoever pushed it writes it, or calls the writer.
+    Alone,
+}
+
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
@@ -54,6 +63,10 @@ struct State {
     next: u64,
     closing: bool,
     cause: Option<Arc<StoreError>>,
+    /// Whether somebody is writing a batch.
+    is_writing: bool,
+    /// Rows of the last batch that somebody waited for.
+    awaited: usize,
     /// Number of queued jobs at which the writer wants to be woken, if it sleeps. Notifying is a call into the system, also
     /// where nobody waits.
     wakes_at: Option<usize>,
@@ -62,6 +75,24 @@ struct State {
 }
 
 impl State {
+    /// Whether the writer has nothing to do, and at most one caller has been at work lately.
+    fn is_quiet(&self) -> bool {
+        !self.is_writing && self.awaited <= 1 && self.wakes_at == Some(1)
+    }
+
+    /// Takes as much as fits into one batch, for somebody who writes it now.
+    fn take_batch(&mut self) -> Vec<Job> {
+        self.is_writing = true;
+        let mut bytes = 0;
+        let fitting = self.jobs.iter().take(BATCH_ROWS_MAX).take_while(|job| {
+            let fits = bytes < BATCH_BYTES_MAX;
+            bytes += job.weight_bytes();
+            fits
+        });
+        let count = fitting.count();
+        self.jobs.drain(..count).collect()
+    }
+
     /// Why a job is not taken at all. A row out of its place is the caller's mistake and harms nobody else.
     fn refusal(&self, job: &Job) -> Option<AppendError> {
         if let Some(cause) = &self.cause {
@@ -91,6 +122,8 @@ impl Queue {
             next: next.get(),
             closing: false,
             cause: None,
+            is_writing: false,
+            awaited: 0,
             wakes_at: None,
             held_back: 0,
         };
@@ -102,7 +135,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&self, job: Job) {
+    pub(super) fn push(&self, job: Job) -> Pushed {
         let mut state = self.lock();
         while state.jobs.len() >= QUEUED_MAX && state.refusal(&job).is_none() {
             state.held_back += 1;
@@ -111,64 +144,92 @@ impl Queue {
         }
         if let Some(refusal) = state.refusal(&job) {
             drop(state);
-            return job.into_promise().fail(refusal);
+            job.into_promise().fail(refusal);
+            return Pushed::Announced;
         }
-        state.next += u64::from(matches!(job, Job::Row { .. }));
+        let is_row = matches!(job, Job::Row { .. });
+        state.next += u64::from(is_row);
         state.jobs.push_back(job);
-        let are_enough = state.wakes_at.is_some_and(|enough| state.jobs.len() >= enough);
-        if are_enough {
-            state.wakes_at = None;
+        if is_row && state.jobs.len() == 1 && state.is_quiet() {
+            return Pushed::Alone;
         }
-        drop(state);
-        if are_enough {
+        self.announce(state);
+        Pushed::Announced
+    }
+
+    /// Wakes the writer if it sleeps and what is queued is enough for it.
+    fn announce(&self, mut state: MutexGuard<'_, State>) {
+        let is_enough = !state.is_writing && state.wakes_at.is_some_and(|enough| state.jobs.len() >= enough);
+        if is_enough {
+            state.wakes_at = None;
+            drop(state);
             self.filled.notify_one();
         }
     }
 
-    /// Waits for work and takes as much as fits into one batch; `None` when closed and drained.
-    ///
-    /// `awaited` are those of the last batch that somebody waited for.
-    pub(super) fn take_batch(&self, awaited: usize) -> Option<Vec<Job>> {
-        let mut state = self.gather(self.lock(), awaited);
-        if state.jobs.is_empty() {
+    /// Has the writer take what was pushed by somebody alone who does not wait for it.
+    pub(super) fn call_writer(&self) {
+        self.announce(self.lock());
+    }
+
+    /// Takes a batch, unless somebody else is writing one or nothing is there.
+    pub(super) fn take_batch_now(&self) -> Option<Vec<Job>> {
+        let mut state = self.lock();
+        if state.is_writing || state.jobs.is_empty() {
             return None;
         }
-        let mut bytes = 0;
-        let fitting = state.jobs.iter().take(BATCH_ROWS_MAX).take_while(|job| {
-            let fits = bytes < BATCH_BYTES_MAX;
-            bytes += job.weight_bytes();
-            fits
-        });
-        let count = fitting.count();
-        let batch = state.jobs.drain(..count).collect();
+        Some(self.let_in(state.take_batch(), &state))
+    }
+
+    /// Those who were held back have room now.
+    fn let_in(&self, batch: Vec<Job>, state: &State) -> Vec<Job> {
         if state.held_back > 0 {
             self.emptied.notify_all();
         }
-        Some(batch)
+        batch
     }
 
-    /// Waits for a job, and in a crowd for those `awaited` as well who have just learned that their entries are durable:
-    /// they are likely to have the next ones soon, and one sync then serves everybody.
+    /// Waits for work and takes as much as fits into one batch; `None` when closed and drained.
+    pub(super) fn take_batch(&self) -> Option<Vec<Job>> {
+        let mut state = self.gather(self.lock());
+        if state.jobs.is_empty() {
+            return None;
+        }
+        Some(self.let_in(state.take_batch(), &state))
+    }
+
+    /// Waits for a job, and in a crowd for those as well who have just learned that their entries are durable: they are
+    /// likely to have the next ones soon, and one sync then serves everybody.
     ///
     /// A lone caller waits for nobody. Without a job it was closed.
-    fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>, awaited: usize) -> MutexGuard<'q, State> {
-        let everybody = (state.jobs.len() + awaited).min(BATCH_ROWS_MAX);
-        while state.jobs.is_empty() && !state.closing {
-            state.wakes_at = Some(1);
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        let until = Instant::now() + self.gathering;
-        while everybody >= CROWD && state.jobs.len() < everybody && !state.closing {
+    fn gather<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
+        let everybody = (state.jobs.len() + state.awaited).min(BATCH_ROWS_MAX);
+        let mut until = None;
+        loop {
+            let has_nothing = state.jobs.is_empty() && !state.closing;
+            if state.is_writing || has_nothing {
+                state.wakes_at = Some(1);
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let until = *until.get_or_insert_with(|| Instant::now() + self.gathering);
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if everybody < CROWD || state.jobs.len() >= everybody || state.closing || left.is_zero() {
+                state.wakes_at = None;
+                return state;
             }
             state.wakes_at = Some(everybody);
             let woken = self.filled.wait_timeout(state, left);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.wakes_at = None;
-        state
+    }
+
+    /// Gives a guard for whoever has taken a batch: dropped, it lets the next one be taken.
+    pub(super) fn ends_turn_when_dropped(&self) -> EndsTurnWhenDropped<'_> {
+        EndsTurnWhenDropped {
+            queue: self,
+            awaited: 0,
+        }
     }
 
     /// Refuses everything from now on, then tells those who have no answer yet and those who are still queued.
@@ -199,6 +260,12 @@ impl Queue {
         self.lock().jobs.is_empty()
     }
 
+    /// Whether the next row that is pushed is alone.
+    #[cfg(test)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.lock().is_quiet()
+    }
+
     pub(super) fn next(&self) -> Size {
         Size::clamped(self.lock().next)
     }
@@ -221,6 +288,31 @@ impl Drop for ClosesWhenDropped<'_> {
         self.0.close();
         let left: Vec<Job> = self.0.lock().jobs.drain(..).collect();
         drop(left);
+    }
+}
+
+/// Somebody is writing a batch.
+pub(super) struct EndsTurnWhenDropped<'q> {
+    queue: &'q Queue,
+    /// Rows of it that somebody waited for.
+    pub(super) awaited: usize,
+}
+
+impl Drop for EndsTurnWhenDropped<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Nobody knows what was written: nothing may be written after it.
+            drop(self.queue.closes_when_dropped());
+        }
+        let mut state = self.queue.lock();
+        state.is_writing = false;
+        state.awaited = self.awaited;
+        if state.closing {
+            drop(state);
+            self.queue.filled.notify_all();
+        } else {
+            self.queue.announce(state);
+        }
     }
 }
 
@@ -247,8 +339,12 @@ mod tests {
         durable
     }
 
+    /// Rows of the batch that the writer takes after one in which so many were awaited.
     fn taken(queue: &Queue, awaited: usize) -> Option<usize> {
-        queue.take_batch(awaited).map(|batch| batch.len())
+        queue.lock().awaited = awaited;
+        let batch = queue.take_batch().map(|batch| batch.len());
+        drop(queue.ends_turn_when_dropped());
+        batch
     }
 
     #[test]
