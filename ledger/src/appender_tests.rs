@@ -1,4 +1,6 @@
+use std::future::Future;
 use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use countersign_schemas::payload::Salt;
@@ -349,6 +351,25 @@ fn who_is_alone_writes_on_its_own_thread() -> TestResult {
         assert_eq!(noted.try_recv(), Ok(std::thread::current().id()), "entry {number}");
     }
     assert_eq!(appender.close()?.size(), size(20));
+    Ok(())
+}
+
+#[test]
+fn future_lets_the_others_of_its_task_speak_before_it_writes() -> TestResult {
+    let (appender, noted) = noting(None)?;
+    let mut context = Context::from_waker(Waker::noop());
+    let mut alone = Box::pin(appender.submit(row(0)));
+    assert!(alone.as_mut().poll(&mut context).is_pending());
+    assert!(noted.try_recv().is_err(), "written before the others had their turn");
+    assert!(matches!(alone.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
+    assert_eq!(noted.try_recv(), Ok(std::thread::current().id()));
+
+    let mut first = Box::pin(appender.submit(row(1)));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    let second = appender.submit(row(2));
+    assert_ne!(noted.recv()?, std::thread::current().id(), "two are no lone caller");
+    second.wait()?;
+    assert!(matches!(first.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
     Ok(())
 }
 

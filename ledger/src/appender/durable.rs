@@ -16,6 +16,8 @@ pub struct Durable {
     answer: Arc<Answer>,
     /// Who writes it on the thread that waits, as long as it may come to that.
     scribe: Option<Arc<dyn Scribe>>,
+    /// Whether the other futures of its task have had their turn since it was polled first.
+    has_yielded: bool,
 }
 
 /// Who can write what is queued on any thread.
@@ -50,6 +52,7 @@ pub fn promise() -> (Promise, Durable) {
     let durable = Durable {
         answer: Arc::clone(&answer),
         scribe: None,
+        has_yielded: false,
     };
     (Promise(Some(answer)), durable)
 }
@@ -101,6 +104,12 @@ impl Future for Durable {
     type Output = Result<(), AppendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.scribe.is_some() && !self.has_yielded {
+            // What the others have to write goes into the same sync, and then nobody is alone.
+            self.has_yielded = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.write_here();
         let mut state = self.answer.lock();
         match &state.result {
