@@ -5,7 +5,7 @@
 //! scalar and a canonical `R` that is not of small order. ML-DSA is the pure variant with an empty context, and
 //! signing is the deterministic variant: the same key and message give the same bytes.
 //!
-//! Not here: where keys are kept ([`crate::keyfile`]) and how they are written as text ([`crate::multikey`]).
+//! Not here: where keys are kept (`keyfile`, in builds with the keystore) and how they are written as text ([`crate::multikey`]).
 
 mod derive;
 mod sign;
