@@ -1,4 +1,4 @@
-//! Credentials: W3C Verifiable Credentials 2.0 in five closed profiles (identity-v1 §7).
+//! Credentials: W3C Verifiable Credentials 2.0 in six closed profiles (identity-v1 §7).
 //!
 //! What was received and what was verified are two types. [`Credential::parse`] reads bytes into an
 //! [`Unverified`] credential, which tells who claims to have issued it and nothing else;
@@ -8,6 +8,7 @@
 //! counts. Those are rules of the law (authority-v1 §5).
 
 mod approver;
+mod directive;
 mod error;
 mod grant;
 mod host;
@@ -18,6 +19,7 @@ use countersign_schemas::digest::Digest;
 use serde_json::{Value, json};
 
 pub use approver::ApproverClaims;
+pub use directive::{DirectiveAct, DirectiveClaims};
 pub use error::CredentialError;
 pub use grant::GrantClaims;
 pub use host::{HostClaims, MayIssue};
@@ -46,6 +48,8 @@ pub type ApproverCredential = Credential<ApproverClaims>;
 pub type GrantCredential = Credential<GrantClaims>;
 /// Approver → one decision: the answer to an ask.
 pub type Order = Credential<OrderClaims>;
+/// Principal → one act in one ledger that is no approval: a revocation, an erasure, a policy.
+pub type Directive = Credential<DirectiveClaims>;
 
 /// What one profile claims about its subject.
 pub trait Claims: sealed::Sealed + Sized {
@@ -70,6 +74,7 @@ mod sealed {
     pub trait Sealed {}
 
     impl Sealed for super::ApproverClaims {}
+    impl Sealed for super::DirectiveClaims {}
     impl Sealed for super::GrantClaims {}
     impl Sealed for super::HostClaims {}
     impl Sealed for super::InstanceClaims {}

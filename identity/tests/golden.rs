@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use countersign_identity::credential::{
-    ApproverClaims, Claims, Credential, CredentialError, GrantClaims, HostClaims, InstanceClaims, OrderClaims,
+    ApproverClaims, Claims, Credential, CredentialError, DirectiveClaims, GrantClaims, HostClaims, InstanceClaims,
+    OrderClaims,
 };
 use countersign_identity::did::PeerDid;
 use countersign_identity::grant::{Grant, TooWide};
@@ -98,7 +99,7 @@ fn the_bundled_context_has_the_digest_that_the_specification_states() -> TestRes
 fn the_specification_states_the_digests_of_its_examples() -> TestResult {
     let specification = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/identity-v1.md"))?;
     let stored = stored()?;
-    for name in ["host", "runtime", "lead", "approver", "grant", "order"] {
+    for name in ["host", "runtime", "lead", "approver", "grant", "order", "revoke"] {
         let vector: Value = serde_json::from_str(&stored[&format!("credential-{name}.json")])?;
         let digest = Digest::sha256(text(&vector["document"])?.as_bytes());
         assert!(specification.contains(&digest.to_string()), "{name}");
@@ -135,6 +136,7 @@ fn of_credential(vector: &Value) -> Outcome {
         "CountersignApproverCredential" => judge::<ApproverClaims>(&bytes, &issuer),
         "CountersignGrantCredential" => judge::<GrantClaims>(&bytes, &issuer),
         "CountersignOrder" => judge::<OrderClaims>(&bytes, &issuer),
+        "CountersignDirective" => judge::<DirectiveClaims>(&bytes, &issuer),
         other => return Err(format!("unknown profile {other}").into()),
     };
     Ok(result.map_or_else(|error| json!(error.code()), |()| json!("valid")))

@@ -1,4 +1,4 @@
-//! `CountersignOrder`: a person's answer to one decision that asks (identity-v1 §9).
+//! `CountersignOrder`: a person's answer to one decision that asks (identity-v1 §9.1).
 
 use std::fmt;
 
@@ -165,10 +165,10 @@ impl OrderContext {
             arguments: Commitment::from_bytes(*members.required("arguments")?.digest()?.as_bytes()),
             text: members.required("text")?.digest()?,
             verdict: read_verdict(members.required("verdict")?)?,
-            meaning: read_word(members.required("meaning")?, Meaning::ALL, Meaning::as_str)?,
+            meaning: read_word(members.required("meaning")?, &Meaning::ALL, Meaning::as_str)?,
             presentation: read_word(
                 members.required("presentation")?,
-                Presentation::ALL,
+                &Presentation::ALL,
                 Presentation::as_str,
             )?,
             expires: Millis::clamped(members.required("expires")?.integer(INTEGER_MAX)?),
@@ -195,14 +195,7 @@ impl Claims for OrderClaims {
 
     fn from_subject(subject: &Value, window: Window) -> Result<Self, CredentialError> {
         let context = OrderContext::from_json(subject)?;
-        let (from, until) = (window.from(), window.until());
-        if context.expires < from || context.expires > until {
-            return Err(CredentialError::Expiry {
-                expires: context.expires,
-                from,
-                until,
-            });
-        }
+        check_expiry(context.expires, window)?;
         Ok(Self { window, context })
     }
 }
@@ -215,22 +208,30 @@ const fn verdict_word(verdict: Verdict) -> &'static str {
 }
 
 fn read_verdict(member: Member<'_>) -> Result<Verdict, MemberError> {
-    read_word(member, [Verdict::Given, Verdict::Refused], verdict_word)
+    read_word(member, &[Verdict::Given, Verdict::Refused], verdict_word)
 }
 
-fn read_word<T: Copy, const N: usize>(
+/// Reads a word of a closed list.
+pub(super) fn read_word<T: Copy>(
     member: Member<'_>,
-    known: [T; N],
+    known: &[T],
     word: fn(T) -> &'static str,
 ) -> Result<T, MemberError> {
     let text = member.text()?;
-    known
-        .into_iter()
-        .find(|known| word(*known) == text)
-        .ok_or_else(|| member.wrong_value("a word of its list"))
+    let found = known.iter().find(|known| word(**known) == text);
+    found.copied().ok_or_else(|| member.wrong_value("a word of its list"))
 }
 
-fn read_nonce(member: Member<'_>) -> Result<OrderNonce, MemberError> {
+/// Refuses an end that lies outside the window of its document.
+pub(super) fn check_expiry(expires: Millis, window: Window) -> Result<(), CredentialError> {
+    let (from, until) = (window.from(), window.until());
+    if expires < from || expires > until {
+        return Err(CredentialError::Expiry { expires, from, until });
+    }
+    Ok(())
+}
+
+pub(super) fn read_nonce(member: Member<'_>) -> Result<OrderNonce, MemberError> {
     let bytes = HEXLOWER
         .decode(member.text()?.as_bytes())
         .ok()

@@ -2,15 +2,15 @@
 
 use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{
-    ApproverClaims, Claims, Credential, GrantClaims, HostClaims, InstanceClaims, InstanceRole, MayIssue, Meaning,
-    OrderClaims, OrderContext, OrderNonce, Presentation, RuntimeBuild,
+    ApproverClaims, Claims, Credential, DirectiveAct, DirectiveClaims, GrantClaims, HostClaims, InstanceClaims,
+    InstanceRole, MayIssue, Meaning, OrderClaims, OrderContext, OrderNonce, Presentation, RuntimeBuild,
 };
 use countersign_identity::did::{PeerDid, ShortDid};
 use countersign_identity::grant::{AbsolutePath, Budget, Grant, HostScope, Lineage, PolicyTerms, Purpose};
 use countersign_identity::instant::{self, Window};
 use countersign_identity::jcs;
 use countersign_identity::keys::{HybridSecret, Seed32};
-use countersign_schemas::body::{Effects, PolicyLayer, Verdict};
+use countersign_schemas::body::{Effects, ErasureGround, PolicyLayer, RevokeReason, Verdict};
 use countersign_schemas::digest::{Commitment, Digest, LedgerId};
 use countersign_schemas::number::{Count, Millis};
 use countersign_schemas::text::Name;
@@ -259,6 +259,41 @@ pub(super) fn order_claims() -> Made<OrderClaims> {
             expires: Millis::new(1_795_248_900_000)?,
             nonce: OrderNonce::from_bytes([0x42; 16]),
         },
+    })
+}
+
+/// The lead is withdrawn.
+pub(super) fn revoke_claims() -> Made<DirectiveClaims> {
+    directive(DirectiveAct::Revoke {
+        entry: Digest::from_bytes([0xb1; 32]),
+        reason: RevokeReason::Halted,
+    })
+}
+
+/// A payload is erased because the time of keeping is over.
+pub(super) fn erase_claims() -> Made<DirectiveClaims> {
+    directive(DirectiveAct::Erase {
+        entry: Digest::from_bytes([0xb2; 32]),
+        payload: Commitment::from_bytes([0xb3; 32]),
+        reason: ErasureGround::Retention,
+    })
+}
+
+/// The organisation's policy is replaced.
+pub(super) fn adopt_claims() -> Made<DirectiveClaims> {
+    directive(DirectiveAct::Adopt {
+        layer: PolicyLayer::Organisation,
+        policies: Digest::sha256(b"permit (principal, action, resource);\n"),
+    })
+}
+
+fn directive(act: DirectiveAct) -> Made<DirectiveClaims> {
+    Ok(DirectiveClaims {
+        window: window("2026-11-21T08:10:00Z", "2026-11-21T08:15:00Z")?,
+        ledger: ledger_id(),
+        act,
+        expires: Millis::new(1_795_248_900_000)?,
+        nonce: OrderNonce::from_bytes([0x43; 16]),
     })
 }
 

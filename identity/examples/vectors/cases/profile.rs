@@ -15,7 +15,10 @@ pub(super) fn cases() -> Cases {
         valid("advisor", &party::host(), &party::advisor_claims()?, "§7.5")?,
         valid("approver", &party::principal(), &party::approver_claims()?, "§7.6")?,
         valid("grant", &party::principal(), &party::grant_claims()?, "§7.7")?,
-        valid("order", &party::approver(), &party::order_claims()?, "§9")?,
+        valid("order", &party::approver(), &party::order_claims()?, "§9.1")?,
+        valid("revoke", &party::principal(), &party::revoke_claims()?, "§9.2")?,
+        valid("erase", &party::principal(), &party::erase_claims()?, "§9.2")?,
+        valid("adopt", &party::principal(), &party::adopt_claims()?, "§9.2")?,
     ];
     cases.extend(refused_of(
         &party::principal(),
@@ -56,9 +59,16 @@ pub(super) fn cases() -> Cases {
     cases.extend(refused_of(
         &party::approver(),
         &party::order_claims()?,
-        "§9",
+        "§9.1",
         &of_order(),
     )?);
+    for (claims, changes) in [
+        (party::revoke_claims()?, of_revoke()),
+        (party::erase_claims()?, of_erase()),
+        (party::adopt_claims()?, of_adopt()),
+    ] {
+        cases.extend(refused_of(&party::principal(), &claims, "§9.2", &changes)?);
+    }
     Ok(cases)
 }
 
@@ -404,6 +414,141 @@ fn of_order() -> Vec<Change> {
             "an order is for one decision",
             "scope",
             json!("session"),
+        ),
+    ]
+}
+
+fn of_revoke() -> Vec<Change> {
+    vec![
+        (
+            "revoke-of-unknown-act",
+            "wrong_value",
+            "act is a closed list",
+            "act",
+            json!("forget"),
+        ),
+        (
+            "revoke-as-erase",
+            "missing_member",
+            "an erasure names a payload",
+            "act",
+            json!("erase"),
+        ),
+        (
+            "revoke-with-ground",
+            "wrong_value",
+            "a ground of an erasure is no reason of a revocation",
+            "reason",
+            json!("retention"),
+        ),
+        (
+            "revoke-with-payload",
+            "unknown_member",
+            "a payload is not revoked",
+            "payload",
+            json!("b3".repeat(32)),
+        ),
+        (
+            "revoke-with-id",
+            "unknown_member",
+            "a directive is about an act, not about a party",
+            "id",
+            json!("did:peer:4zQmTatqonFp1UUfRicAC3LnvD8xgA8nxqd7uyRrpkBTXvm6"),
+        ),
+        (
+            "revoke-of-place",
+            "wrong_type",
+            "an entry is named by its digest: a place is the writer's word",
+            "entry",
+            json!(3),
+        ),
+        (
+            "revoke-without-ledger",
+            "missing_member",
+            "a directive counts in one ledger",
+            "ledger",
+            json!(null),
+        ),
+        (
+            "revoke-expires-after-window",
+            "expiry",
+            "one millisecond too late",
+            "expires",
+            json!(1_795_248_900_001_u64),
+        ),
+        (
+            "revoke-expires-before-window",
+            "expiry",
+            "before its beginning",
+            "expires",
+            json!(1_795_248_599_999_u64),
+        ),
+        (
+            "revoke-without-nonce",
+            "missing_member",
+            "every member is required",
+            "nonce",
+            json!(null),
+        ),
+    ]
+}
+
+fn of_erase() -> Vec<Change> {
+    vec![
+        (
+            "erase-every-payload",
+            "wrong_type",
+            "an erasure is of one payload",
+            "payload",
+            json!(true),
+        ),
+        (
+            "erase-without-payload",
+            "missing_member",
+            "an erasure is of one payload",
+            "payload",
+            json!(null),
+        ),
+        (
+            "erase-with-reason-of-revocation",
+            "wrong_value",
+            "a reason of a revocation is no ground of an erasure",
+            "reason",
+            json!("halted"),
+        ),
+        (
+            "erase-nonce-upper-case",
+            "wrong_value",
+            "hex is lower-case",
+            "nonce",
+            json!("4A".repeat(16)),
+        ),
+    ]
+}
+
+fn of_adopt() -> Vec<Change> {
+    vec![
+        ("adopt-layer-6", "out_of_range", "layers end at 5", "layer", json!(6)),
+        (
+            "adopt-layer-by-word",
+            "wrong_type",
+            "layers are numbers",
+            "layer",
+            json!("organisation"),
+        ),
+        (
+            "adopt-with-reason",
+            "unknown_member",
+            "a policy needs no reason",
+            "reason",
+            json!("halted"),
+        ),
+        (
+            "adopt-policies-short",
+            "bad_digest",
+            "32 bytes",
+            "policies",
+            json!("b4".repeat(31)),
         ),
     ]
 }
