@@ -1,0 +1,69 @@
+//! What `verify` is asked for on its command line.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Parser};
+use countersign_schemas::number::Seq;
+
+use crate::explain::Selection;
+
+/// Proves a ledger: who acted, on whose authority, and whether anything was changed
+#[derive(Debug, Parser)]
+#[command(version, group(ArgGroup::new("part").args(["action", "agent", "entry"])))]
+#[command(after_help = "Exit codes: 0 verified, 1 rejected, 2 wrong usage, 3 incomplete, 4 unreadable.")]
+pub(super) struct Arguments {
+    /// Ledger files
+    #[arg(required = true, value_name = "LEDGER")]
+    pub(super) ledgers: Vec<PathBuf>,
+    /// Trust this principal: a DID, or a file that holds one. May be repeated
+    #[arg(long, value_name = "FILE|DID")]
+    pub(super) trust: Vec<OsString>,
+    /// A checkpoint that was kept elsewhere: the ledger must contain it. May be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) head: Vec<PathBuf>,
+    /// Show who did what, on whose authority
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Show one action, named by any of its entries
+    #[arg(long, value_name = "N")]
+    pub(super) action: Option<u64>,
+    /// Show one agent and its actions, named by DID or name
+    #[arg(long, value_name = "DID")]
+    pub(super) agent: Option<String>,
+    /// Show one entry
+    #[arg(long, value_name = "N")]
+    pub(super) entry: Option<u64>,
+    /// Print one JSON document a ledger
+    #[arg(long, conflicts_with_all = ["explain", "part"])]
+    pub(super) json: bool,
+    /// Ask nothing (nothing is ever asked)
+    #[arg(long)]
+    pub(super) no_input: bool,
+}
+
+impl Arguments {
+    /// Reads the arguments; the first is the program's name.
+    pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut arguments = arguments.into_iter();
+        let name = arguments.next().unwrap_or_else(|| OsString::from("verify"));
+        let bin_name = Path::new(&name)
+            .file_name()
+            .unwrap_or(&name)
+            .to_string_lossy()
+            .into_owned();
+        let matches = <Self as clap::CommandFactory>::command()
+            .name("verify")
+            .bin_name(bin_name)
+            .try_get_matches_from(std::iter::once(name).chain(arguments))?;
+        <Self as clap::FromArgMatches>::from_arg_matches(&matches)
+    }
+
+    /// What of the story is to be shown, if anything is.
+    pub(super) fn selection(&self) -> Option<Selection> {
+        let part = self.action.map(|seq| Selection::Action(Seq::clamped(seq)));
+        let part = part.or_else(|| self.agent.clone().map(Selection::Agent));
+        let part = part.or_else(|| self.entry.map(|seq| Selection::Entry(Seq::clamped(seq))));
+        part.or_else(|| self.explain.then_some(Selection::Everything))
+    }
+}
