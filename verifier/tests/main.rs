@@ -14,6 +14,7 @@ mod rules_execution;
 mod rules_fetch;
 mod rules_grant;
 mod rules_identity;
+mod rules_revocation;
 mod several_processes;
 mod support;
 mod tamper;

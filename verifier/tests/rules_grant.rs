@@ -13,6 +13,7 @@ use countersign_verifier::projection::{Observed, Place};
 
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, budget, issue, name, path, root_grant, window};
+use crate::support::orders::issue_to_host;
 use crate::support::story::{
     LAYER1, RUNTIME, adopt, binding, decide, inside, introduce, lead, request, spend, tell, turn,
 };
@@ -335,29 +336,6 @@ fn g8_policies_that_the_root_grant_pins() {
     );
     assert_eq!(outcome(pinned(true, &[(PolicyLayer::User, LAYER1)])), Verdict::Rejected);
     assert_eq!(outcome(pinned(false, &[])), Verdict::Rejected);
-}
-
-/// A root grant that the principal made beforehand and the host passes on.
-fn issue_to_host(writer: &mut Writer<'_>, issuer: Who, change: impl FnOnce(&mut GrantClaims)) -> (Seq, Digest) {
-    let mut claims = GrantClaims {
-        window: window(START - HOUR, START + 20 * HOUR),
-        host: Who::Host.did().short_did().clone(),
-        grant: root_grant(LedgerBinding::Any),
-    };
-    claims.grant.depth = 3;
-    change(&mut claims);
-    let credential = issue(&claims, issuer);
-    let digest = Digest::sha256(credential.as_bytes());
-    let seq = writer.enter("issued", RUNTIME, &[], |_| {
-        Granted {
-            holder: Seq::ZERO,
-            credential,
-            parent_grant: Seq::ZERO,
-            spent_in: None,
-        }
-        .into()
-    });
-    (seq, digest)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use countersign_identity::credential::{InstanceClaims, InstanceRole};
 use countersign_identity::trust::Anchor;
 use countersign_schemas::body::{
     AdviceForm, AdviceGiven, Body, EventCode, InstanceStopped, Introduced, KeyForm, ModelAnswered, Newcomer,
-    PolicyLayer, RevokeReason, Revoked, Role, RunEndReason, RunEnded, SessionEvent, StopReason,
+    PolicyLayer, Role, RunEndReason, RunEnded, SessionEvent, StopReason,
 };
 use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Doc, List};
@@ -15,6 +15,7 @@ use countersign_schemas::text::{Did, Origin};
 use countersign_verifier::audit::{AuditOptions, Verdict};
 use countersign_verifier::policy::BUILTIN_LAYER0;
 
+use crate::support::aftermath::meet;
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, host, issue, name, root_grant, window};
 use crate::support::story::{
@@ -548,19 +549,7 @@ fn u2_what_this_version_does_not_judge_is_unreadable() {
         );
         assert_eq!(report.verdict().exit_code(), 4);
     };
-    let revoked = |writer: &mut Writer<'_>| {
-        let target = writer.at("advisor");
-        writer.enter("revoked", RUNTIME, &[], |_| {
-            Revoked {
-                target,
-                reason: RevokeReason::Halted,
-                order: None,
-                suspected_since: None,
-            }
-            .into()
-        });
-    };
-    unjudged(Twist::before("run-ended", revoked), "revoked");
+    unjudged(Twist::before("run-ended", |writer| meet(writer, "peer")), "peer");
     let succeeds = Twist::statement("advisor", |statement| {
         if let Body::IdentityIntroduced(body) = &mut statement.body {
             body.succeeds = Some(Seq::ZERO);

@@ -122,6 +122,13 @@ fn check_order(
         );
         return;
     };
+    if let Some(revocation) = law.revocation_of(approver.seq) {
+        out.breach(
+            Code::D5,
+            "an approver that is not revoked",
+            format_args!("the revocation of {} at {revocation}", approver.seq),
+        );
+    }
     let within = approver.window.contains(entry.received);
     out.require(
         within,
@@ -240,6 +247,7 @@ fn check_authority(law: &Law, entry: &Entry<'_>, request: &Request, out: &mut Fi
             entry.received,
         );
     }
+    law.require_unrevoked(request.author, out);
     if let Some((grant, dimension)) = law.grants.refusing(request.author, Amount::ONE_CALL) {
         out.breach(
             Code::G6,

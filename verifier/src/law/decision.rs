@@ -153,6 +153,13 @@ fn check_ask(law: &Law, body: &DecisionMade, requester: Seq, out: &mut Findings)
             "approvers introduced before the request",
             format_args!("entry {seq}"),
         );
+        if let Some(revocation) = law.revocation_of(*seq).filter(|_| known) {
+            out.breach(
+                Code::D4b,
+                "approvers that are not revoked",
+                format_args!("{seq}, revoked at {revocation}"),
+            );
+        }
     }
 }
 

@@ -61,6 +61,8 @@ impl Known {
 /// A newcomer that is entered.
 pub(super) struct Joined {
     instance: Instance,
+    /// Digest of the entry.
+    digest: Digest,
     grant: Option<GrantState>,
     /// The permitted action inside which it was introduced.
     action: Option<Seq>,
@@ -77,6 +79,9 @@ impl Joined {
             law.unattended.insert(seq);
         }
         law.known.insert(&self.instance.did, seq);
+        if matches!(self.instance.role, Role::Agent | Role::Approver) {
+            law.revocations.offer(seq, self.digest);
+        }
         law.begin(self.instance);
         if let Some(before) = self.succeeds {
             law.stop(before, Stop::Succeeded(seq));
@@ -267,6 +272,7 @@ impl Introduction<'_> {
         };
         if let Some(parent) = parent {
             check_child(&grant, claims.window, parent, out);
+            self.law.require_unrevoked(parent.seq, out);
         }
         let state = GrantState::new(
             self.entry.seq,
@@ -294,6 +300,7 @@ impl Introduction<'_> {
         let parent = self.law.grants.at(author.seq)?;
         let grant = self.grant_of(&claims, out)?;
         check_child(&grant, claims.window, parent, out);
+        self.law.require_unrevoked(author.seq, out);
         let (run, action) = self.inside(author, "agent", out);
         self.require_run(run, out);
         let state = GrantState::new(self.entry.seq, Some(author.seq), grant, claims.window, digest);
@@ -436,6 +443,7 @@ impl Introduction<'_> {
         };
         Joined {
             instance,
+            digest: self.entry.statement_digest,
             grant,
             action,
             succeeds: None,
@@ -462,11 +470,16 @@ fn check_grant(grant: &Grant, opening: &Opening, out: &mut Findings) {
 }
 
 /// A grant of the principal that is entered.
-pub(super) struct Issued(GrantState);
+pub(super) struct Issued {
+    grant: GrantState,
+    /// Digest of the entry.
+    digest: Digest,
+}
 
 impl Issued {
     pub(super) fn apply(self, law: &mut Law) {
-        law.grants.insert(self.0);
+        law.revocations.offer(self.grant.seq, self.digest);
+        law.grants.insert(self.grant);
     }
 }
 
@@ -502,11 +515,8 @@ pub(super) fn check_issued(law: &Law, entry: &Entry<'_>, body: &Granted, out: &m
         "a grant with a parent",
     );
     check_grant(&claims.grant, opening, out);
-    Some(Change::Issued(Box::new(Issued(GrantState::new(
-        entry.seq,
-        None,
-        claims.grant,
-        claims.window,
-        digest,
-    )))))
+    Some(Change::Issued(Box::new(Issued {
+        grant: GrantState::new(entry.seq, None, claims.grant, claims.window, digest),
+        digest: entry.statement_digest,
+    })))
 }

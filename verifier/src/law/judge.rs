@@ -209,6 +209,7 @@ impl Law {
         {
             broken.push("G5");
         }
+        broken.extend(self.revocation_of(request.author).map(|_| "G7"));
         broken
     }
 

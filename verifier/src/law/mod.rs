@@ -15,6 +15,7 @@ mod chain;
 mod completeness;
 mod damage;
 mod decision;
+mod directive;
 mod entry;
 mod findings;
 mod foreseen;
@@ -29,6 +30,7 @@ mod outcome;
 mod policy_adoption;
 mod recovery;
 mod request;
+mod revocation;
 mod run;
 mod settled;
 pub(crate) mod snapshot;
@@ -69,6 +71,7 @@ use introduction::Known;
 use model::OpenCall;
 use policy_adoption::Policies;
 use recovery::Arrival;
+use revocation::Revocations;
 use run::Runs;
 use settled::PlacesBy;
 use snapshot_values::kept;
@@ -83,6 +86,7 @@ pub struct Law {
     running: BTreeSet<Seq>,
     known: Known,
     grants: Grants,
+    revocations: Revocations,
     policies: Policies,
     runs: Runs,
     model_calls: BTreeMap<Seq, OpenCall>,
@@ -95,7 +99,7 @@ pub struct Law {
     arrival: Option<Arrival>,
     /// Introductions of later runtime instances that came when nobody ran, and succeeded nobody.
     unattended: BTreeSet<Seq>,
-    /// Digests of the orders that were entered.
+    /// Digests of the orders that were entered, whatever they order.
     orders: BTreeSet<Digest>,
     /// Saves work, and changes nothing.
     foreseen: Foreseen,
@@ -108,6 +112,7 @@ kept!(Law {
     running,
     known,
     grants,
+    revocations,
     policies,
     runs,
     model_calls,
@@ -127,6 +132,7 @@ enum Change {
     Opened(Box<genesis::Genesis>),
     Joined(Box<introduction::Joined>),
     Issued(Box<introduction::Issued>),
+    Revoked(revocation::Revoked),
     PolicyAdopted(Adopted),
     RunStarted(run::Started),
     RunEnded(run::Ended),
@@ -150,6 +156,7 @@ impl Change {
             Self::Opened(change) => change.apply(law),
             Self::Joined(change) => change.apply(law),
             Self::Issued(change) => change.apply(law),
+            Self::Revoked(change) => change.apply(law),
             Self::PolicyAdopted(change) => change.apply(law),
             Self::RunStarted(change) => change.apply(law),
             Self::RunEnded(change) => change.apply(law),
@@ -351,6 +358,7 @@ impl Law {
             Body::LedgerOpened(_) => None,
             Body::IdentityIntroduced(body) => introduction::check(self, entry, author, body, out),
             Body::GrantIssued(body) => introduction::check_issued(self, entry, body, out),
+            Body::GrantRevoked(body) => revocation::check(self, entry, author, body, out),
             Body::PolicyAdopted(body) => policy_adoption::check(self, entry, body, out),
             Body::RunStarted(body) => run::check_start(self, entry, author, body, out),
             Body::RunEnded(body) => run::check_end(self, entry, author, body, out),
@@ -366,7 +374,7 @@ impl Law {
             Body::InstanceStopped(body) => stop::check_stop(self, author, body, out),
             Body::LedgerClosed(body) => stop::check_close(self, entry, author, body, out),
             Body::LedgerRecovered(body) => recovery::check(self, entry, author, body, out),
-            Body::GrantRevoked(_) | Body::PayloadErased(_) | Body::PeerNoted(_) => {
+            Body::PayloadErased(_) | Body::PeerNoted(_) => {
                 out.newer(entry.statement.kind());
                 None
             }
@@ -399,7 +407,7 @@ const fn may_say(role: Role, kind: Kind) -> bool {
                 || is_own
                 || matches!(
                     kind,
-                    Kind::IdentityIntroduced | Kind::AdviceRequested | Kind::ActionRequested
+                    Kind::IdentityIntroduced | Kind::GrantRevoked | Kind::AdviceRequested | Kind::ActionRequested
                 )
         }
         Role::Advisor => is_model || is_own || matches!(kind, Kind::AdviceGiven),

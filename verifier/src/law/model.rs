@@ -70,6 +70,7 @@ pub(super) fn check_call(
     out.require(reserve.0[0] >= 1, Code::G6, "at least one call reserved", "none");
     let charged = payer(law, author, out);
     if let Some(payer) = charged {
+        law.require_unrevoked(payer, out);
         if let Some((grant, dimension)) = law.grants.overflowing(payer, reserve) {
             out.breach(
                 Code::G6,

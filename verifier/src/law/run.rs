@@ -161,6 +161,7 @@ pub(super) fn check_start(
         "a lead agent that has not stopped",
         "one that has",
     );
+    law.require_unrevoked(body.root_grant, out);
     if let Some(run) = lead.run {
         out.breach(
             Code::A5,

@@ -5,10 +5,10 @@ use countersign_identity::credential::InstanceRole;
 use countersign_ledger::checkpoint::{self, Checkpoint, CheckpointKeys, UnixSeconds};
 use countersign_ledger::merkle::Root;
 use countersign_schemas::body::{
-    ActionFinished, ClockState, EventCode, FinishOutcome, Introduced, LedgerRecovered, Newcomer, RecoveryReason, Role,
-    RunEndReason, RunEnded, RunMode, RunStarted, SessionEvent,
+    ActionFinished, ClockState, Direction, EventCode, FinishOutcome, Introduced, LedgerRecovered, Newcomer, PeerNoted,
+    RecoveryReason, Role, RunEndReason, RunEnded, RunMode, RunStarted, SessionEvent,
 };
-use countersign_schemas::digest::Digest;
+use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Bytes, Doc};
 use countersign_schemas::number::{Count, Seq, Size};
 use countersign_schemas::text::{Did, Origin};
@@ -296,6 +296,21 @@ pub(crate) fn remark(writer: &mut Writer<'_>, label: &'static str, author: Autho
             code: EventCode::Warning,
             about: None,
             detail: None,
+        }
+        .into()
+    });
+}
+
+/// An exchange with another ledger: a kind that this version does not judge.
+pub(crate) fn meet(writer: &mut Writer<'_>, label: &'static str) {
+    writer.enter(label, RUNTIME, &[], |_| {
+        PeerNoted {
+            exchange: Bytes::new([0xee; 16]),
+            direction: Direction::Out,
+            ledger: LedgerId::from_bytes([0x1d; 32]),
+            entry: Digest::sha256(b"an entry there"),
+            checkpoint: head(1, Root::of_empty()),
+            own_entry: None,
         }
         .into()
     });

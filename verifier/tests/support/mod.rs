@@ -4,6 +4,7 @@ pub(crate) mod aftermath;
 pub(crate) mod cast;
 pub(crate) mod credentials;
 pub(crate) mod file;
+pub(crate) mod orders;
 pub(crate) mod story;
 pub(crate) mod writer;
 

@@ -5,7 +5,7 @@ use countersign_identity::credential::{InstanceClaims, InstanceRole};
 use countersign_identity::grant::{Grant, Lineage};
 use countersign_schemas::body::{
     ActionFinished, ActionRequested, ApprovalEntered, Body, DecisionMade, Effects, FinishOutcome, LedgerClosed,
-    Outcome, PartOutcome, RevokeReason, Revoked, Verdict,
+    Outcome, PartOutcome, Verdict,
 };
 use countersign_schemas::digest::{Digest, LedgerId, Link};
 use countersign_schemas::kind::SignatureSet;
@@ -13,6 +13,7 @@ use countersign_schemas::list::List;
 use countersign_schemas::number::{Count, INTEGER_MAX, Millis, Seq};
 
 use super::ledger::{Honest, STORY};
+use crate::support::aftermath::meet;
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, budget, name, window};
 use crate::support::story::{LAYER1, RUNTIME, adopt, call_model, finish, introduce, lead, scout, stop};
@@ -54,6 +55,7 @@ pub(super) fn broken() -> Vec<Broken> {
         decisions(),
         execution(),
         super::processes::broken(),
+        super::withdrawn::broken(),
     ]
     .into_iter()
     .flatten()
@@ -224,18 +226,6 @@ fn identity() -> Vec<Broken> {
         let (lead, instance) = (lead(writer), writer.at("advisor"));
         stop(writer, "foreign-stop", lead, instance);
     };
-    let revokes = |writer: &mut Writer<'static>| {
-        let target = writer.at("advisor");
-        writer.enter("revoked", RUNTIME, &[], |_| {
-            Revoked {
-                target,
-                reason: RevokeReason::Halted,
-                order: None,
-                suspected_since: None,
-            }
-            .into()
-        });
-    };
     let other = |claims: &mut InstanceClaims| claims.ledger = LedgerBinding::Id(LedgerId::from_bytes([1; 32]));
     let long = |claims: &mut InstanceClaims| claims.window = window(START - HOUR, START + 48 * HOUR);
     vec![
@@ -297,10 +287,10 @@ fn identity() -> Vec<Broken> {
         ),
         case(
             "U2",
-            "revoked",
+            "peer",
             "a kind that this version does not judge",
-            "revoked",
-            Twist::before("call-1", revokes),
+            "peer",
+            Twist::before("call-1", |writer| meet(writer, "peer")),
         ),
     ]
 }

@@ -7,6 +7,7 @@ mod outcome;
 mod policy;
 mod processes;
 mod projection;
+mod withdrawn;
 
 #[cfg_attr(not(test), expect(unused_imports, reason = "the tests judge the stored files by it"))]
 pub(crate) use ledger::expectation;

@@ -1,0 +1,139 @@
+//! What the principal orders, and what is entered on it.
+
+use countersign_identity::binding::LedgerBinding;
+use countersign_identity::credential::{DirectiveAct, DirectiveClaims, GrantClaims, InstanceRole, OrderNonce};
+use countersign_identity::grant::Lineage;
+use countersign_ledger::cose::Unverified;
+use countersign_ledger::reader::StoredEntry;
+use countersign_schemas::body::{Granted, Order, OrderForm, RevokeReason, Revoked};
+use countersign_schemas::digest::Digest;
+use countersign_schemas::number::{Millis, Seq};
+use countersign_schemas::record::Record;
+use countersign_schemas::statement::Statement;
+
+use super::cast::Who;
+use super::credentials::{HOUR, START, issue, root_grant, window};
+use super::story::{Author, RUNTIME, binding, introduce};
+use super::writer::Writer;
+
+/// The claims of an order that can be entered all day long; no two places of a ledger have the same.
+pub(crate) fn directive(writer: &Writer<'_>, act: DirectiveAct) -> DirectiveClaims {
+    let until = START + 12 * HOUR;
+    let mut nonce = [0x0d; 16];
+    nonce[..8].copy_from_slice(&writer.next_seq().get().to_be_bytes());
+    DirectiveClaims {
+        window: window(START - HOUR, until),
+        ledger: writer.ledger.expect("an opened ledger"),
+        act,
+        expires: Millis::clamped(until),
+        nonce: OrderNonce::from_bytes(nonce),
+    }
+}
+
+/// An order that `signer` signed.
+pub(crate) fn ordered(claims: &DirectiveClaims, signer: Who) -> Order {
+    Order {
+        form: OrderForm::DataIntegrity,
+        doc: issue(claims, signer),
+    }
+}
+
+/// How an order names the entry at `seq`.
+pub(crate) fn digest_of(writer: &Writer<'_>, seq: Seq) -> Digest {
+    let digest = writer.digests.get(&seq).copied();
+    digest.unwrap_or_else(|| Digest::sha256(b"no such entry"))
+}
+
+/// A revocation on the author's own authority.
+pub(crate) fn revoke(writer: &mut Writer<'_>, label: &'static str, author: Author, target: Seq) -> Seq {
+    enter_revocation(writer, label, author, target, None)
+}
+
+/// A revocation that the principal ordered, entered by the first runtime.
+pub(crate) fn revoke_on_order(writer: &mut Writer<'_>, label: &'static str, target: Seq) -> Seq {
+    let order = revocation_order(writer, target, |_| {});
+    enter_revocation(writer, label, RUNTIME, target, Some(order))
+}
+
+/// The principal's order to revoke what stands at `target`; `change` may alter what is signed.
+pub(crate) fn revocation_order(writer: &Writer<'_>, target: Seq, change: impl FnOnce(&mut DirectiveClaims)) -> Order {
+    let mut claims = revocation_claims(writer, target);
+    change(&mut claims);
+    ordered(&claims, Who::Principal)
+}
+
+/// What the principal signs to have the entry at `target` revoked.
+pub(crate) fn revocation_claims(writer: &Writer<'_>, target: Seq) -> DirectiveClaims {
+    let entry = digest_of(writer, target);
+    let reason = RevokeReason::Halted;
+    directive(writer, DirectiveAct::Revoke { entry, reason })
+}
+
+/// A revocation with any order, or none.
+pub(crate) fn enter_revocation(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    target: Seq,
+    order: Option<Order>,
+) -> Seq {
+    writer.enter(label, author, &[], |_| {
+        Revoked {
+            target,
+            reason: RevokeReason::Halted,
+            order,
+            suspected_since: None,
+        }
+        .into()
+    })
+}
+
+/// A root grant that the principal made beforehand and the host passes on; `change` may alter what is signed.
+pub(crate) fn issue_to_host(
+    writer: &mut Writer<'_>,
+    issuer: Who,
+    change: impl FnOnce(&mut GrantClaims),
+) -> (Seq, Digest) {
+    let mut claims = GrantClaims {
+        window: window(START - HOUR, START + 20 * HOUR),
+        host: Who::Host.did().short_did().clone(),
+        grant: root_grant(LedgerBinding::Any),
+    };
+    claims.grant.depth = 3;
+    change(&mut claims);
+    let credential = issue(&claims, issuer);
+    let digest = Digest::sha256(credential.as_bytes());
+    let seq = writer.enter("issued", RUNTIME, &[], |_| {
+        Granted {
+            holder: Seq::ZERO,
+            credential,
+            parent_grant: Seq::ZERO,
+            spent_in: None,
+        }
+        .into()
+    });
+    (seq, digest)
+}
+
+/// A lead under the grant that was issued at `parent`.
+pub(crate) fn introduce_under(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    who: Who,
+    (parent, digest): (Seq, Digest),
+) -> Author {
+    let mut grant = root_grant(binding(writer));
+    grant.lineage = Lineage::Child {
+        parent: digest,
+        root: digest,
+    };
+    let role = InstanceRole::Agent(Box::new(grant));
+    introduce(writer, label, RUNTIME, who, role, (Who::Host, None, Some(parent))).0
+}
+
+/// The statement that a row holds.
+pub(crate) fn statement_of(row: &StoredEntry) -> Statement {
+    let record = Record::decode(&row.record).expect("a record");
+    let envelope = Unverified::parse(&record.statement).expect("an envelope");
+    Statement::decode(envelope.payload()).expect("a statement")
+}
