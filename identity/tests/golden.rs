@@ -9,8 +9,10 @@ use countersign_identity::credential::{
 };
 use countersign_identity::did::PeerDid;
 use countersign_identity::grant::{Grant, TooWide};
+use countersign_identity::trust::{Anchor, TrustEntry, TrustedHost};
 use countersign_schemas::body::Effects;
 use countersign_schemas::digest::Digest;
+use countersign_schemas::number::Millis;
 use countersign_schemas::text::Name;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -64,6 +66,7 @@ fn every_vector_gives_what_it_expects() -> TestResult {
             "narrowing" => of_narrowing(&vector)?,
             "lineage" => of_lineage(&vector)?,
             "request" => of_request(&vector)?,
+            "trust" => of_trust(&vector)?,
             other => return Err(format!("{name}: unknown kind {other}").into()),
         };
         assert_eq!(result, vector["expect"], "{name}");
@@ -75,6 +78,7 @@ fn every_vector_gives_what_it_expects() -> TestResult {
         ("narrowing", 22),
         ("lineage", 5),
         ("request", 12),
+        ("trust", 70),
     ] {
         assert!(
             kinds.get(kind).is_some_and(|found| *found >= at_least),
@@ -91,6 +95,15 @@ fn the_bundled_context_has_the_digest_that_the_specification_states() -> TestRes
     let context = std::fs::read(schemas.join("contexts/countersign-v1.jsonld"))?;
     let specification = std::fs::read_to_string(schemas.join("identity-v1.md"))?;
     assert!(specification.contains(&Digest::sha256(&context).to_string()));
+    Ok(())
+}
+
+/// The worked example of a trust file is the one of the vectors.
+#[test]
+fn the_specification_holds_the_trust_file_of_the_vectors() -> TestResult {
+    let specification = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/identity-v1.md"))?;
+    let vector: Value = serde_json::from_str(&stored()?["trust-two-anchors.json"])?;
+    assert!(specification.contains(&format!("```\n{}```", text(&vector["file"])?)));
     Ok(())
 }
 
@@ -166,6 +179,36 @@ fn of_lineage(vector: &Value) -> Outcome {
     Ok(codes(
         child.check_lineage(&parent, text(&vector["parent_digest"])?.parse()?),
     ))
+}
+
+fn of_trust(vector: &Value) -> Outcome {
+    let bytes = match vector["file"].as_str() {
+        Some(file) => file.as_bytes().to_vec(),
+        None => hex(&vector["file_hex"])?,
+    };
+    match Anchor::read_file(&bytes) {
+        Ok(anchors) => {
+            let found: Vec<Value> = anchors.iter().map(anchor_json).collect();
+            assert_eq!(vector["anchors"], Value::from(found));
+            Ok(json!("valid"))
+        }
+        Err(error) => Ok(json!(error.code())),
+    }
+}
+
+fn anchor_json(anchor: &Anchor) -> Value {
+    let entry = anchor.entry();
+    let time = |at: Option<Millis>| at.map(Millis::get);
+    let host =
+        |host: &TrustedHost| json!({ "did": host.did().as_str(), "compromised": time(host.compromised_since()) });
+    json!({
+        "did": anchor.short().as_str(),
+        "name": entry.and_then(TrustEntry::name),
+        "from": time(entry.and_then(TrustEntry::valid_from)),
+        "until": time(entry.and_then(TrustEntry::valid_until)),
+        "compromised": time(entry.and_then(TrustEntry::compromised_since)),
+        "hosts": entry.and_then(TrustEntry::hosts).map(|hosts| hosts.iter().map(host).collect::<Vec<_>>()),
+    })
 }
 
 fn of_request(vector: &Value) -> Outcome {

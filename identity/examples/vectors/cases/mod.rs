@@ -7,6 +7,7 @@ mod narrow;
 mod party;
 mod profile;
 mod proof;
+mod trust;
 
 use serde_json::{Value, json};
 
@@ -56,5 +57,6 @@ pub(crate) fn all() -> Cases {
     vectors.extend(proof::cases()?);
     vectors.extend(grant::cases()?);
     vectors.extend(narrow::cases()?);
+    vectors.extend(trust::cases()?);
     Ok(vectors)
 }
