@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from . import checkpoint, cose, credential, did, grant, jcs, merkle, projection, statement
+from . import checkpoint, cose, credential, did, grant, jcs, merkle, projection, statement, trust
 from .cbor import Malformed
 from .decision import strictest
 
@@ -232,6 +232,17 @@ def of_request(vector, _path):
     same("codes", vector["expect"], found)
 
 
+def of_trust(vector, _path):
+    """Runs a file of trust anchors."""
+    octets = bytes.fromhex(vector["file_hex"]) if "file_hex" in vector else vector["file"].encode()
+    found, refusal = attempt(lambda: trust.read_file(octets))
+    if vector["expect"] != "valid":
+        return refused(vector, refusal)
+    if refusal:
+        raise Disagreement(f"refused: {refusal[1]}")
+    same("anchors", vector["anchors"], found)
+
+
 def of_projection(vector, _path):
     """Runs a vector of the Cedar request."""
     given = vector["input"]
@@ -290,6 +301,7 @@ RUNNERS = {
     "narrowing": of_narrowing,
     "lineage": of_lineage,
     "request": of_request,
+    "trust": of_trust,
     "projection": of_projection,
     "outcome": of_outcome,
     "policy": of_policy,
