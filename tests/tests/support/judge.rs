@@ -44,7 +44,7 @@ impl Judge {
     pub(crate) fn judge(&self, ledger: &Path) -> Checked<Judged> {
         let report = match LedgerReader::open(ledger) {
             Ok(reader) => audit(&reader, &self.options),
-            Err(error) => Report::unreadable(&error),
+            Err(error) => Report::unreadable(&error, &self.options),
         };
         Ok(Judged {
             code: report.verdict().exit_code().into(),

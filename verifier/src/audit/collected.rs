@@ -42,6 +42,13 @@ impl Collected {
         }
     }
 
+    /// What is unproven counts as broken (`--strict`); it stays in its list.
+    pub(super) fn reject_unproven(&mut self) {
+        if !self.unproven.is_empty() {
+            self.verdict = Verdict::Rejected;
+        }
+    }
+
     /// Sorts both lists by entry; what concerns the ledger as a whole comes last.
     pub(super) fn sort(&mut self) {
         for list in [&mut self.breaches, &mut self.unproven] {

@@ -4,18 +4,22 @@
 //! nothing but the anchors and heads that it was given. [`replay`] takes the same steps for a writer that opens a ledger
 //! again, and may begin behind what it folded itself.
 
+mod asked;
 mod collected;
 mod heads;
+mod limits;
 mod payloads;
+mod policies_asked;
 mod predecessor;
 mod replay;
 mod report;
 mod row;
 mod signatures;
 
+pub use asked::{Asked, Required};
 pub use predecessor::{Continued, compare, stated_size};
 pub use replay::{Folded, ReplayError, SnapshotError, replay};
-pub use report::{Assurance, PolicyInForce, Report, Verdict};
+pub use report::{Assurance, PolicyInForce, Report, TrustedAs, Verdict};
 
 use std::collections::BTreeSet;
 
@@ -31,6 +35,7 @@ use crate::code::Code;
 use crate::explain::Story;
 use crate::finding::Finding;
 use crate::law::{Entry, Law};
+use asked::Auditor;
 use collected::Collected;
 use heads::Heads;
 use predecessor::Marks;
@@ -49,6 +54,8 @@ pub struct AuditOptions {
     pub anchors: Vec<Anchor>,
     /// Checkpoint notes that were kept elsewhere.
     pub heads: Vec<Vec<u8>>,
+    /// What is asked of the ledger beyond the law.
+    pub asked: Asked,
     /// Whether to collect what [`crate::explain`] shows.
     pub story: bool,
     /// Sizes that other ledgers state of a predecessor, as [`stated_size`] gives them: what stands there is remembered for
@@ -111,6 +118,7 @@ where
     let heads = Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads);
     let mut audit = Audit::behind(Folded::default(), heads);
     audit.story = options.story.then(Story::default);
+    audit.auditor = Auditor::new(options);
     audit.marks = Marks::at(&options.marks);
     audit.read(rows.entries, Until::End);
     audit
@@ -153,6 +161,7 @@ struct Audit {
     next: Seq,
     rows: u64,
     story: Option<Story>,
+    auditor: Auditor,
     marks: Marks,
     predecessor: Option<Predecessor>,
 }
@@ -171,6 +180,7 @@ impl Audit {
             heads,
             findings: Collected::default(),
             story: None,
+            auditor: Auditor::default(),
             marks: Marks::default(),
             predecessor: None,
         }
@@ -284,6 +294,7 @@ impl Audit {
             payloads: &payloads,
         };
         self.findings.extend(self.law.fold(&entry));
+        self.auditor.look_at(&self.law, &entry, &mut self.findings);
         if let Some(story) = &mut self.story {
             story.take(&self.law, &entry);
         }
@@ -364,8 +375,13 @@ impl Audit {
             self.findings
                 .push(Finding::unproven(Code::C1, closed, expected, "none"));
         }
+        self.findings.extend(self.auditor.unproven(head));
+        if options.asked.strict {
+            self.findings.reject_unproven();
+        }
         let report = Report::new(&self.law, self.findings, self.rows, head, self.story);
-        report.placed(&self.law, self.marks, self.predecessor)
+        let report = report.placed(&self.law, self.marks, self.predecessor);
+        report.on_behalf_of(options, &self.law)
     }
 
     /// V7; gives the state, unless anything is broken or cannot be judged: then the first of it.

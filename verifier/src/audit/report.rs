@@ -1,11 +1,14 @@
 //! The verdict on a ledger, and everything behind it (authority-v1 §6.2).
 
+use countersign_identity::trust::{Anchor, TrustEntry};
 use countersign_ledger::reader::ReadError;
 use countersign_schemas::body::{PolicyLayer, Predecessor};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::{Seq, Size};
 use serde_json::{Value, json};
 
+use super::AuditOptions;
+use super::asked::Asked;
 use super::collected::Collected;
 use super::predecessor::{Continued, Fit, Marks};
 use crate::code::Code;
@@ -95,6 +98,27 @@ pub struct PolicyInForce {
     pub entry: Seq,
 }
 
+/// The given anchor that the principal equals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedAs {
+    /// Its short DID.
+    pub did: String,
+    /// What the auditor's trust file calls it.
+    pub name: Option<String>,
+}
+
+impl TrustedAs {
+    fn of(anchors: &[Anchor], law: &Law) -> Option<Self> {
+        let principal = law.opening()?.principal();
+        let anchor = anchors.iter().find(|anchor| anchor.matches(principal))?;
+        let name = anchor.entry().and_then(TrustEntry::name);
+        Some(Self {
+            did: anchor.short().to_string(),
+            name: name.map(ToOwned::to_owned),
+        })
+    }
+}
+
 /// Everything an audit has to say.
 #[derive(Debug)]
 pub struct Report {
@@ -116,6 +140,10 @@ pub struct Report {
     pub policies: Vec<PolicyInForce>,
     /// The ledger that it continues, if it states one.
     pub predecessor: Option<Continued>,
+    /// The given anchor that the principal equals, if one does.
+    pub anchor: Option<TrustedAs>,
+    /// What the auditor asked for.
+    pub asked: Asked,
     /// What [`crate::explain`] shows, if it was asked for.
     pub story: Option<Story>,
     /// What stands where a ledger that continues this one may say that it ended.
@@ -155,6 +183,8 @@ impl Report {
                 })
                 .collect(),
             predecessor: None,
+            anchor: None,
+            asked: Asked::default(),
             story,
             marks: Marks::default(),
             tree_is_broken: law.tree_is_broken(),
@@ -169,6 +199,15 @@ impl Report {
         Self {
             predecessor: stated.map(|stated| Continued { stated, checked }),
             marks,
+            ..self
+        }
+    }
+
+    /// With whom the auditor trusts, and what was asked for.
+    pub(super) fn on_behalf_of(self, options: &AuditOptions, law: &Law) -> Self {
+        Self {
+            anchor: TrustedAs::of(&options.anchors, law),
+            asked: options.asked.clone(),
             ..self
         }
     }
@@ -189,7 +228,7 @@ impl Report {
 
     /// The report on something that is no ledger, or cannot be read.
     #[must_use]
-    pub fn unreadable(error: &ReadError) -> Self {
+    pub fn unreadable(error: &ReadError, options: &AuditOptions) -> Self {
         let code = if matches!(error, ReadError::Newer { .. }) {
             Code::U2
         } else {
@@ -198,7 +237,8 @@ impl Report {
         let finding = Finding::whole(code, "a ledger", with_sources(error));
         let mut all = Collected::default();
         all.push(finding);
-        Self::new(&Law::new(), all, 0, None, None)
+        let law = Law::new();
+        Self::new(&law, all, 0, None, None).on_behalf_of(options, &law)
     }
 
     /// The verdict.
@@ -222,6 +262,8 @@ impl Report {
             "entries": self.entries,
             "policies": self.policies.iter().map(policy_json).collect::<Vec<_>>(),
             "predecessor": self.predecessor.as_ref().map(Continued::to_json),
+            "anchor": self.anchor.as_ref().map(|anchor| json!({ "did": anchor.did, "name": anchor.name })),
+            "asked": self.asked.to_json(),
         })
     }
 }

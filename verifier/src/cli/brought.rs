@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::arguments::Arguments;
 use super::tell::{SHOWN_CHARS_MAX, shown};
-use crate::audit::AuditOptions;
+use crate::audit::{Asked, AuditOptions};
 use crate::visible::visible;
 
 /// Largest trust anchor file: one DID and a line end.
@@ -56,6 +56,7 @@ pub(super) fn options(arguments: &Arguments) -> Result<AuditOptions, UsageError>
     Ok(AuditOptions {
         anchors: arguments.trust.iter().map(anchor).collect::<Result<_, _>>()?,
         heads: heads.collect::<Result<_, _>>()?,
+        asked: Asked::default(),
         story: arguments.selection().is_some(),
         marks: BTreeSet::new(),
     })

@@ -93,7 +93,7 @@ fn judge(ledgers: &[PathBuf], options: &AuditOptions, err: &mut impl Write) -> i
             Ok(reader) => audit(&reader, options),
             Err(error) => {
                 tell_unreadable(&error, err)?;
-                Report::unreadable(&error)
+                Report::unreadable(&error, options)
             }
         });
     }

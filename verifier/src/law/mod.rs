@@ -280,6 +280,13 @@ impl Law {
         self.chain.damage.contains(seq)
     }
 
+    /// Whether any entry is missing, or could not be folded: sums over all entries, and the policies in force, are then not
+    /// known.
+    #[must_use]
+    pub fn is_damaged_anywhere(&self) -> bool {
+        self.chain.damage.is_any()
+    }
+
     fn examine_kind(
         &self,
         entry: &Entry<'_>,
