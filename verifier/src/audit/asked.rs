@@ -76,6 +76,23 @@ impl fmt::Display for Required {
 }
 
 impl Asked {
+    /// What is asked, in words for a report.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let as_of = self.as_of.map(|as_of| format!("held since {}", shown(as_of)));
+        let policies = self.policies.iter().map(|policy| format!("policy sha256 {policy}"));
+        let required = self.required.iter().map(|required| format!("require {required}"));
+        let strict = self
+            .strict
+            .then(|| "strict: what is unproven counts as broken".to_owned());
+        as_of
+            .into_iter()
+            .chain(policies)
+            .chain(required)
+            .chain(strict)
+            .collect()
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!({
             "as_of": self.as_of.map(shown),

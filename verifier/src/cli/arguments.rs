@@ -3,9 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser};
-use countersign_schemas::number::Seq;
+use countersign_identity::instant;
+use countersign_schemas::digest::Digest;
+use countersign_schemas::number::{Millis, Seq};
 
+use crate::audit::Required;
 use crate::explain::Selection;
 
 /// Proves a ledger: who acted, on whose authority, and whether anything was changed
@@ -16,12 +20,25 @@ pub(super) struct Arguments {
     /// Ledger files
     #[arg(required = true, value_name = "LEDGER")]
     pub(super) ledgers: Vec<PathBuf>,
-    /// Trust this principal: a DID, or a file that holds one. May be repeated
+    /// Trust this principal: a DID, a file that holds one, or a trust file (JSON). May be repeated
     #[arg(long, value_name = "FILE|DID")]
     pub(super) trust: Vec<OsString>,
     /// A checkpoint that was kept elsewhere: the ledger must contain it. May be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) head: Vec<PathBuf>,
+    /// SHA-256 of policies that must be in force, in some layer, at every decision. May be repeated
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) policy: Vec<Digest>,
+    /// I have held this ledger since then (like 2026-11-21T08:00:00Z): nothing in it was received later
+    #[arg(long, value_name = "TIME", value_parser = instant::parse)]
+    pub(super) as_of: Option<Millis>,
+    /// Ask that the verdict rests on a head that was given, on a witness (which this version cannot read), or on
+    /// post-quantum signatures of every author. May be repeated
+    #[arg(long, value_name = "WHAT", value_parser = required())]
+    pub(super) require: Vec<Required>,
+    /// Reject (exit 1) what is only unproven
+    #[arg(long)]
+    pub(super) strict: bool,
     /// Show who did what, on whose authority
     #[arg(long)]
     pub(super) explain: bool,
@@ -66,4 +83,13 @@ impl Arguments {
         let part = part.or_else(|| self.entry.map(|seq| Selection::Entry(Seq::clamped(seq))));
         part.or_else(|| self.explain.then_some(Selection::Everything))
     }
+}
+
+/// Reads the words of `--require`.
+fn required() -> impl TypedValueParser<Value = Required> {
+    let words = PossibleValuesParser::new(Required::ALL.map(Required::as_str));
+    words.try_map(|word| {
+        let named = Required::ALL.into_iter().find(|required| required.as_str() == word);
+        named.ok_or("nothing that can be required")
+    })
 }

@@ -1,4 +1,4 @@
-//! What the auditor brings along: anchors and heads, read from where the arguments say.
+//! What the auditor brings along and asks for: anchors and heads are read from where the arguments say.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -6,28 +6,27 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use countersign_identity::trust::Anchor;
+use countersign_identity::trust::{self, Anchor, FILE_LEN_MAX, RepeatedDid};
 use countersign_ledger::layout::NOTE_BYTES_MAX;
 use thiserror::Error;
 
 use super::arguments::Arguments;
-use super::tell::{SHOWN_CHARS_MAX, shown};
+use super::tell::{SHOWN_CHARS_MAX, shown, with_causes};
 use crate::audit::{Asked, AuditOptions};
 use crate::visible::visible;
-
-/// Largest trust anchor file: one DID and a line end.
-const ANCHOR_BYTES_MAX: usize = 16_384;
 
 /// What is wrong with the arguments.
 #[derive(Debug, Error)]
 pub(super) enum UsageError {
     #[error("a ledger cannot be read from standard input: it is a database, not a stream")]
     StandardInput,
-    #[error("--trust {}: {source}", visible(.given, SHOWN_CHARS_MAX))]
+    #[error("--trust {}: {}", visible(.given, SHOWN_CHARS_MAX), visible(&with_causes(&**.source), SHOWN_CHARS_MAX))]
     Anchor {
         given: String,
         source: Box<dyn std::error::Error>,
     },
+    #[error("--trust: {0}")]
+    Repeated(#[from] RepeatedDid),
     #[error("--head {}: {source}", shown(.path))]
     Head { path: PathBuf, source: io::Error },
 }
@@ -36,7 +35,12 @@ impl UsageError {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::StandardInput => "write it to a file and give the path",
-            Self::Anchor { .. } => "give a did:peer:4 or the principal.did file that `countersign init` wrote",
+            Self::Anchor { .. } => {
+                "give a did:peer:4, the principal.did file that `countersign init` wrote, or a trust file (identity-v1 §11)"
+            }
+            Self::Repeated(_) => {
+                "name it once: a DID beside an entry of a trust file would lift the limits of that entry"
+            }
             Self::Head { .. } => "give a checkpoint as `countersign ledger checkpoint` prints it",
         }
     }
@@ -54,27 +58,38 @@ pub(super) fn options(arguments: &Arguments) -> Result<AuditOptions, UsageError>
         })
     });
     Ok(AuditOptions {
-        anchors: arguments.trust.iter().map(anchor).collect::<Result<_, _>>()?,
+        anchors: anchors(&arguments.trust)?,
         heads: heads.collect::<Result<_, _>>()?,
-        asked: Asked::default(),
+        asked: Asked {
+            as_of: arguments.as_of,
+            policies: arguments.policy.iter().copied().collect(),
+            required: arguments.require.iter().copied().collect(),
+            strict: arguments.strict,
+        },
         story: arguments.selection().is_some(),
         marks: BTreeSet::new(),
     })
 }
 
-/// A DID begins with `did:`; everything else is a path.
-fn anchor(given: &OsString) -> Result<Anchor, UsageError> {
-    let text = given.to_string_lossy();
-    let refused = |source| UsageError::Anchor {
-        given: text.clone().into_owned(),
-        source,
-    };
-    if text.starts_with("did:") {
-        return Anchor::parse(&text).map_err(|error| refused(error.into()));
+/// All anchors together: each principal once.
+fn anchors(given: &[OsString]) -> Result<Vec<Anchor>, UsageError> {
+    let mut anchors = Vec::new();
+    for given in given {
+        anchors.extend(anchors_of(given).map_err(|source| UsageError::Anchor {
+            given: given.to_string_lossy().into_owned(),
+            source,
+        })?);
     }
-    let bytes = read_bounded(Path::new(given), ANCHOR_BYTES_MAX).map_err(|error| refused(error.into()))?;
-    let content = String::from_utf8(bytes).map_err(|error| refused(error.into()))?;
-    Anchor::parse(&content).map_err(|error| refused(error.into()))
+    trust::unique(&anchors)?;
+    Ok(anchors)
+}
+
+/// A DID begins with `did:`; everything else is a path.
+fn anchors_of(given: &OsString) -> Result<Vec<Anchor>, Box<dyn std::error::Error>> {
+    match given.to_str().filter(|text| text.starts_with("did:")) {
+        Some(did) => Ok(vec![Anchor::parse(did)?]),
+        None => Ok(Anchor::read_file(&read_bounded(Path::new(given), FILE_LEN_MAX)?)?),
+    }
 }
 
 fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {

@@ -48,8 +48,6 @@ fn part_name(selection: &Selection) -> &'static str {
 }
 
 pub(super) fn tell_unreadable(error: &ReadError, err: &mut impl Write) -> io::Result<()> {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     let hint = match error {
         ReadError::Missing { .. } => "check the path; a ledger is one file, `ledger.db` by default",
         ReadError::Newer { .. } => "use a newer version of verify",
@@ -60,7 +58,17 @@ pub(super) fn tell_unreadable(error: &ReadError, err: &mut impl Write) -> io::Re
         ReadError::Io { .. } | ReadError::Corrupt { .. } => "copy the file from a sound backup or medium",
         _ => "give a ledger that countersign wrote",
     };
-    writeln!(err, "error: {}\nhint: {hint}", visible(&text, SHOWN_CHARS_MAX))
+    writeln!(
+        err,
+        "error: {}\nhint: {hint}",
+        visible(&with_causes(error), SHOWN_CHARS_MAX)
+    )
+}
+
+/// An error with everything that caused it.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn write_report(path: &Path, arguments: &Arguments, report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -80,7 +88,9 @@ fn write_report(path: &Path, arguments: &Arguments, report: &Report, out: &mut i
         assurance.pq
     )?;
     if let (Some(ledger), Some(principal)) = (&report.ledger, &report.principal) {
-        writeln!(out, "ledger     {ledger}\nprincipal  {principal}")?;
+        let name = report.anchor.as_ref().and_then(|anchor| anchor.name.as_deref());
+        let name = name.map_or_else(String::new, |name| format!(", {}", visible(name, SHOWN_CHARS_MAX)));
+        writeln!(out, "ledger     {ledger}\nprincipal  {principal}{name}")?;
     }
     if let Some(predecessor) = &report.predecessor {
         let (stated, checked) = (
@@ -101,6 +111,10 @@ fn write_report(path: &Path, arguments: &Arguments, report: &Report, out: &mut i
             policy.layer,
             policy.entry
         )?;
+    }
+    let asked = report.asked.words();
+    if !asked.is_empty() {
+        writeln!(out, "asked      {}", asked.join(", "))?;
     }
     write_findings("findings", &report.findings, out)?;
     if let Some(entry) = report.findings.first().and_then(|finding| finding.entry) {
