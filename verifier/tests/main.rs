@@ -3,6 +3,7 @@
 
 mod command_line;
 mod completeness;
+mod damage;
 mod honest;
 mod predecessor;
 mod random_processes;

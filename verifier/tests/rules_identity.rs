@@ -54,15 +54,6 @@ fn a1_an_author_that_was_never_introduced() {
 }
 
 #[test]
-fn a1_an_approver_that_speaks() {
-    let speak = |writer: &mut Writer<'_>| {
-        let approver = (Who::Approver, writer.at("approver"));
-        writer.enter("ghost", approver, &[], remark);
-    };
-    breaks(Twist::before("call-2", speak), "A1", "ghost");
-}
-
-#[test]
 fn a1_a_did_that_joins_again_in_another_role() {
     let again = |writer: &mut Writer<'_>| {
         introduce(

@@ -79,23 +79,30 @@ impl Heads {
 
     /// Compares everything with a ledger of `size` records; gives the largest head that fits.
     ///
-    /// `tree_is_broken`: a record is named already, so no root can be right and none is named again.
-    pub(super) fn judge(self, size: Size, tree_is_broken: bool, findings: &mut impl Extend<Finding>) -> Option<Size> {
+    /// `is_known` says over how many records a root can be right: none is, over a record that is named already, and is
+    /// neither named again nor fits.
+    pub(super) fn judge(
+        self,
+        size: Size,
+        is_known: impl Fn(Size) -> bool,
+        findings: &mut impl Extend<Finding>,
+    ) -> Option<Size> {
         findings.extend(self.failures);
         let mut largest = None;
         for claim in &self.claims {
-            let finding = claim.judge(size, &self.roots, tree_is_broken);
+            let root = |size: Size| self.roots.get(&size).filter(|_| is_known(size));
+            let finding = claim.judge(size, root);
             if let (Code::I8, None, Ok(checkpoint)) = (claim.code, &finding, &claim.checkpoint) {
-                largest = largest.max(Some(checkpoint.size));
+                largest = largest.max(Some(checkpoint.size).filter(|size| is_known(*size)));
             }
             findings.extend(finding);
         }
-        largest.filter(|_| !tree_is_broken)
+        largest
     }
 }
 
 impl Claim {
-    fn judge(&self, size: Size, roots: &BTreeMap<Size, Root>, tree_is_broken: bool) -> Option<Finding> {
+    fn judge<'r>(&self, size: Size, root: impl Fn(Size) -> Option<&'r Root>) -> Option<Finding> {
         let last = Seq::clamped(size.get().saturating_sub(1));
         let checkpoint = match &self.checkpoint {
             Ok(checkpoint) => checkpoint,
@@ -123,7 +130,7 @@ impl Claim {
                 format!("size {stated}"),
             ));
         }
-        let Some(root) = roots.get(&stated) else {
+        if stated > size {
             let entry = if self.code == Code::I8 { last } else { entry };
             let found = format!("{size} records: the ledger was cut");
             return Some(Finding::new(
@@ -132,16 +139,10 @@ impl Claim {
                 format!("at least {stated} records"),
                 found,
             ));
-        };
-        let fits = *root == checkpoint.root || tree_is_broken;
-        (!fits).then(|| {
-            Finding::new(
-                self.code,
-                entry,
-                format!("root {}", checkpoint.root),
-                format!("root {root}"),
-            )
-        })
+        }
+        let root = root(stated).filter(|root| **root != checkpoint.root)?;
+        let expected = format!("root {}", checkpoint.root);
+        Some(Finding::new(self.code, entry, expected, format!("root {root}")))
     }
 }
 

@@ -28,8 +28,10 @@ use countersign_ledger::merkle::Frontier;
 use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, Table};
 use countersign_ledger::store::WalDamage;
 use countersign_schemas::body::{Body, Predecessor};
+use countersign_schemas::kind::Kind;
 use countersign_schemas::number::{Seq, Size};
-use countersign_schemas::statement::Statement;
+use countersign_schemas::record::Record;
+use countersign_schemas::statement::{Seen, Statement};
 
 use crate::code::Code;
 use crate::explain::Story;
@@ -38,6 +40,7 @@ use crate::law::{Entry, Law};
 use asked::Auditor;
 use collected::Collected;
 use heads::Heads;
+use payloads::Unfit;
 use predecessor::Marks;
 use row::{Decoded, Row};
 use signatures::{Keys, Verified};
@@ -46,6 +49,9 @@ use signatures::{Keys, Verified};
 const BATCH_ROWS: usize = 256;
 /// Bytes of records and payloads after which a batch is full.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// What can stand in front of the first entry: a finding about each of its payload rows, and one about their table.
+const ITEMS_BEFORE_ENTRY_MAX: usize = 9;
 
 /// What the auditor brings along.
 #[derive(Debug, Clone, Default)]
@@ -76,16 +82,21 @@ pub struct Rows<E, C> {
 /// Judges the ledger behind `reader`.
 #[must_use]
 pub fn audit(reader: &LedgerReader, options: &AuditOptions) -> Report {
-    // What is wrong with the row itself is found again, and named, when the rows are read in order.
-    let genesis = reader.entry(Seq::ZERO).ok().flatten();
     let rows = Rows {
-        genesis,
+        genesis: genesis_of(reader),
         entries: reader.entries(),
         checkpoints: reader.checkpoints(),
     };
     let mut audit = read_all(rows, options);
     audit.findings.extend(lost_commits(reader));
     audit.report(options)
+}
+
+/// The first row, with as many of its payloads as can be read. What is wrong with it is found again, and named, when the
+/// rows are read in order.
+fn genesis_of(reader: &LedgerReader) -> Option<StoredEntry> {
+    let mut items = reader.entries_from(Seq::ZERO).take(ITEMS_BEFORE_ENTRY_MAX + 1);
+    items.find_map(Result::ok).filter(|entry| entry.seq == 0)
 }
 
 /// Transactions that SQLite no longer sees, because the `-wal` is damaged before them (ledger-v1 §4.9).
@@ -151,12 +162,21 @@ impl Batch {
     }
 }
 
+/// A row that waits for the next one, which may show that its record was changed.
+struct Waiting {
+    row: Row,
+    verified: Verified,
+}
+
 struct Audit {
     law: Law,
     keys: Keys,
     tree: Frontier,
     heads: Heads,
     findings: Collected,
+    waiting: Option<Waiting>,
+    /// Payload rows of the entries to come that were named for what they hold.
+    unfit: Unfit,
     /// The key that the next row should have.
     next: Seq,
     rows: u64,
@@ -179,6 +199,8 @@ impl Audit {
             tree,
             heads,
             findings: Collected::default(),
+            waiting: None,
+            unfit: Unfit::default(),
             story: None,
             auditor: Auditor::default(),
             marks: Marks::default(),
@@ -205,6 +227,7 @@ impl Audit {
             }
         }
         self.take(batch);
+        self.go_on(None);
     }
 
     fn take(&mut self, batch: Batch) {
@@ -220,30 +243,88 @@ impl Audit {
         let verified = self.keys.verify(&rows);
         rows.into_iter()
             .zip(verified)
-            .for_each(|(row, verified)| self.row(&row, verified));
+            .for_each(|(row, verified)| self.go_on(Some(Waiting { row, verified })));
+    }
+
+    /// Judges the row that waits, and lets `next` wait.
+    fn go_on(&mut self, next: Option<Waiting>) {
+        if let Some(Waiting { row, verified }) = self.waiting.take() {
+            let is_changed = next.as_ref().is_some_and(|next| self.shows_change(next, &row));
+            self.row(&row, verified, is_changed);
+        }
+        self.waiting = next;
+    }
+
+    /// V3: whether two signatures agree on other bytes of `before` than those that stand there: that of its author's
+    /// successor in the chain, over `seen`, and the record around it (authority-v1 §6.1).
+    fn shows_change(&self, next: &Waiting, before: &Row) -> bool {
+        let (Some(record), Ok(decoded)) = (&next.row.record, &next.row.statement) else {
+            return false;
+        };
+        let statement = &decoded.statement;
+        let place = Seq::clamped(before.seq.get() + 1);
+        let link = record.prev;
+        let size = Size::clamped(place.get());
+        link != before.link
+            && (next.row.seq, record.seq) == (place, place)
+            && statement.kind() != Kind::LedgerOpened
+            && statement.seen == Seen { size, link }
+            && matches!(next.verified, Verified::Yes)
+            && !self.law.author_is_damaged(statement.by)
     }
 
     fn whole(&mut self, code: Code, expected: &str, found: &str) {
         self.findings.push(Finding::whole(code, expected, found));
     }
 
-    /// Steps V1 to V6 and F for one row.
-    fn row(&mut self, row: &Row, verified: Verified) {
+    /// Steps V1 to V6 and F for one row. `is_changed`: the next row names it by V3.
+    fn row(&mut self, row: &Row, verified: Verified, is_changed: bool) {
         self.rows += 1;
-        let placed = self.place(row);
-        match &row.statement {
-            Ok(decoded) if placed => self.judge(row, decoded, verified),
-            Ok(_) => self.skip(row),
-            Err(finding) => {
-                self.findings.push(finding.clone());
-                self.skip(row);
+        match self.sound(row, verified) {
+            Some((record, decoded)) if !is_changed && !self.law.is_misfit(record.prev) => {
+                self.judge(row, record, decoded);
             }
+            _ => self.skip(row),
         }
+        self.unfit.forget(row.seq);
         self.tree.push(&row.bytes);
         self.next = Seq::clamped(row.seq.get() + 1);
         let size = Size::clamped(self.rows);
         self.heads.note_root(size, || self.tree.root());
         self.marks.note(size, row.link, || self.tree.root());
+    }
+
+    /// V1, V2 and V4: what fails is named, and is not judged further.
+    fn sound<'r>(&mut self, row: &'r Row, verified: Verified) -> Option<(&'r Record, &'r Decoded)> {
+        let is_placed = self.place(row);
+        let decoded = match &row.statement {
+            Ok(decoded) => decoded,
+            Err(finding) => {
+                self.name(finding.clone());
+                return None;
+            }
+        };
+        if !is_placed {
+            return None;
+        }
+        let statement = &decoded.statement;
+        let misplaced = self.law.misplaced(row.seq, statement.kind());
+        // Whose keys, or which ledger, cannot be told behind a damaged introduction.
+        let is_told = !self.law.author_is_damaged(statement.by);
+        let unsigned = || unsigned(row.seq, statement, verified).filter(|_| is_told);
+        if let Some(finding) = misplaced.or_else(unsigned) {
+            self.name(finding);
+            return None;
+        }
+        Some((row.record.as_ref()?, decoded))
+    }
+
+    /// Names the record itself: no root over it is compared, unless it is only of a newer form.
+    fn name(&mut self, finding: Finding) {
+        if let Some(seq) = finding.entry.filter(|_| finding.is_breach()) {
+            self.law.break_roots(seq);
+        }
+        self.findings.push(finding);
     }
 
     /// V2. Behind missing rows the count goes on from the first that is there.
@@ -256,33 +337,30 @@ impl Audit {
             } else {
                 format!("a record of entry {stated}")
             };
-            self.findings
-                .push(Finding::new(Code::I4, row.seq, format!("entry {}", self.next), found));
+            self.name(Finding::new(Code::I4, row.seq, format!("entry {}", self.next), found));
         }
         holds
     }
 
     fn skip(&mut self, row: &Row) {
         // Of a row at a wrong place `prev` says nothing about the row before.
-        let prev = row
+        let opens = |decoded: &Decoded| decoded.statement.kind() == Kind::LedgerOpened;
+        let is_placed = row
+            .statement
+            .as_ref()
+            .map_or(true, |it| opens(it) == (row.seq == Seq::ZERO));
+        let record = row
             .record
             .as_ref()
-            .filter(|record| record.seq == self.next)
-            .map(|record| record.prev);
+            .filter(|record| is_placed && record.seq == self.next);
+        let prev = record.map(|record| record.prev);
         self.findings.extend(self.law.skip(row.seq, Some(row.link), prev));
     }
 
-    /// V4 to V6 and F.
-    fn judge(&mut self, row: &Row, decoded: &Decoded, verified: Verified) {
+    /// V5, V6 and F.
+    fn judge(&mut self, row: &Row, record: &Record, decoded: &Decoded) {
         let statement = &decoded.statement;
-        if let Some(finding) = unsigned(row.seq, statement, verified) {
-            // Whose keys, or which ledger, cannot be told behind a damaged introduction: no finding of its own.
-            let rests_on_damage = self.law.is_damaged(statement.by) || self.law.is_damaged(Seq::ZERO);
-            self.findings.extend((!rests_on_damage).then_some(finding));
-            return self.skip(row);
-        }
-        let payloads = payloads::check(row.seq, statement, &row.payloads, &mut self.findings);
-        let Some(record) = &row.record else { return };
+        let payloads = payloads::check(row.seq, statement, &row.payloads, &self.unfit, &mut self.findings);
         let entry = Entry {
             seq: row.seq,
             received: record.received,
@@ -316,6 +394,9 @@ impl Audit {
             return;
         }
         let place = |row: i64| u64::try_from(row).ok().and_then(|row| Seq::new(row).ok());
+        if error.table() == Table::Record {
+            self.go_on(None);
+        }
         match error {
             ItemError::Orphan { seq, .. } => self.damaged(Code::I9, place(*seq), "payloads of entries only", error),
             ItemError::WrongType {
@@ -328,13 +409,25 @@ impl Audit {
                 row,
                 ..
             } => {
+                self.unfit.insert(*row);
                 self.damaged(Code::I9, place(row.div_euclid(8)), "a payload", error);
             }
+            ItemError::OutOfOrder {
+                table: Table::Payload,
+                after,
+                ..
+            } => self.payloads_end(Some(*after), error),
+            ItemError::Unreadable {
+                table: Table::Payload,
+                after,
+                ..
+            } => self.payloads_end(*after, error),
             ItemError::WrongType { row, .. } | ItemError::TooLong { row, .. } => {
                 self.damaged(Code::I1, place(*row), "a record", error);
                 if let Some(seq) = place(*row) {
                     self.rows += 1;
                     self.next = Seq::clamped(seq.get() + 1);
+                    self.law.break_roots(seq);
                     self.findings.extend(self.law.skip(seq, None, None));
                 }
             }
@@ -350,16 +443,22 @@ impl Audit {
         });
     }
 
+    /// The table of payloads ends behind row `after` for every reader: what stood there is lost.
+    fn payloads_end(&mut self, after: Option<i64>, error: &ItemError) {
+        let first = after.map_or(0, |after| after.saturating_add(1));
+        let entry = u64::try_from(first.div_euclid(8)).ok().map(Seq::clamped);
+        self.damaged(Code::I9, entry, "all rows of the table", error);
+    }
+
     /// V7 and V8 for checkpoints and heads; gives the largest head that fits.
     fn judge_heads(&mut self, heads: Heads) -> Option<Size> {
-        if self.rows == 0 {
+        if self.rows == 0 && !self.findings.breaches.iter().any(|it| it.code == Code::I4) {
             self.whole(Code::I4, "ledger.opened as entry 0", "no entries");
         }
         // Entry 0 names the keys of checkpoints and heads: where it is damaged, they cannot be told from forgeries.
-        if self.law.is_damaged(Seq::ZERO) {
-            return None;
-        }
-        heads.judge(Size::clamped(self.rows), self.law.tree_is_broken(), &mut self.findings)
+        self.law.opening()?;
+        let is_known = |size| self.law.root_is_known(size);
+        heads.judge(Size::clamped(self.rows), is_known, &mut self.findings)
     }
 
     /// V7 to V9.

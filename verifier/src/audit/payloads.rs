@@ -1,5 +1,7 @@
 //! Step V6: stored payloads against what the entry committed to (I9).
 
+use std::collections::BTreeSet;
+
 use countersign_ledger::reader::StoredPayload;
 use countersign_schemas::number::Seq;
 use countersign_schemas::payload::{PayloadRef, Salt};
@@ -9,11 +11,31 @@ use super::collected::Collected;
 use crate::code::Code;
 use crate::finding::Finding;
 
+/// Payload rows, as entry and slot, that are not handed out because a column holds another type, or too much.
+#[derive(Default)]
+pub(super) struct Unfit(BTreeSet<(i64, i64)>);
+
+impl Unfit {
+    pub(super) fn insert(&mut self, row: i64) {
+        self.0.insert((row.div_euclid(8), row.rem_euclid(8)));
+    }
+
+    /// Drops what belongs to entries up to `seq`.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        self.0 = self.0.split_off(&(seq.get().saturating_add(1).cast_signed(), 0));
+    }
+
+    fn contains(&self, seq: Seq, slot: usize) -> bool {
+        i64::try_from(slot).is_ok_and(|slot| self.0.contains(&(seq.get().cast_signed(), slot)))
+    }
+}
+
 /// Compares the payload rows of one entry with its references; gives the sound bytes by slot.
 pub(super) fn check<'r>(
     seq: Seq,
     statement: &Statement,
     rows: &'r [StoredPayload],
+    unfit: &Unfit,
     findings: &mut Collected,
 ) -> Vec<Option<&'r [u8]>> {
     let references = statement.body.payloads();
@@ -32,6 +54,7 @@ pub(super) fn check<'r>(
         .enumerate()
         .map(|(slot, reference)| match stored(slot) {
             Some(row) => check_one(seq, slot, reference, row, findings),
+            None if unfit.contains(seq, slot) => None,
             None => {
                 let expected = format!("the payload in slot {slot}, {} bytes", reference.length);
                 findings.push(Finding::unproven(Code::I9, seq, expected, "no payload"));

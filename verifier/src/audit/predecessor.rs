@@ -9,6 +9,7 @@ use countersign_schemas::digest::Link;
 use countersign_schemas::number::{Seq, Size};
 use serde_json::{Value, json};
 
+use super::genesis_of;
 use super::report::Report;
 use super::row::Row;
 use crate::code::Code;
@@ -63,7 +64,7 @@ impl Marks {
 /// [`AuditOptions::marks`](super::AuditOptions::marks).
 #[must_use]
 pub fn stated_size(reader: &LedgerReader) -> Option<Size> {
-    let genesis = reader.entry(Seq::ZERO).ok().flatten().and_then(Row::read)?;
+    let genesis = genesis_of(reader).and_then(Row::read)?;
     let Body::LedgerOpened(body) = &genesis.statement.as_ref().ok()?.statement.body else {
         return None;
     };

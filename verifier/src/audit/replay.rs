@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::heads::Heads;
 use super::row::Row;
-use super::{Audit, Until};
+use super::{Audit, Until, genesis_of};
 use crate::code::Class;
 use crate::finding::Finding;
 use crate::law::{Law, snapshot};
@@ -98,8 +98,7 @@ fn place(finding: &Finding) -> String {
 pub fn replay(reader: &LedgerReader, from: Option<Folded>) -> Result<Folded, ReplayError> {
     let from = from.unwrap_or_default();
     let (next, size) = (from.law.next_seq(), from.size());
-    // What is wrong with the row itself is found again, and named, when the rows are read in order.
-    let genesis = reader.entry(Seq::ZERO).ok().flatten().and_then(Row::read);
+    let genesis = genesis_of(reader).and_then(Row::read);
     let (entries, checkpoints) = if next == Seq::ZERO {
         (reader.entries(), reader.checkpoints())
     } else {

@@ -118,6 +118,7 @@ pub(super) fn check_question(
             .is_some_and(|by| by.role == Role::Runtime);
     let of_whom = format!("one introduced by {}", advisor.introduced_by);
     out.require(is_reachable, Code::A5, "an advisor of the runtime or its own", of_whom);
+    out.require(author.run.is_some(), Code::A5, "a question within a run", "no run yet");
     let free = |decision: &super::action::Decision| decision.question.is_none();
     let decision = law.actions.permitted_for(author.seq, "advisor", entry.received, free);
     out.require(

@@ -88,7 +88,7 @@ pub(super) fn check(
         "an order that was entered before",
     );
     if body.order.form == OrderForm::DataIntegrity {
-        check_order(law, entry, body, decision, request, out);
+        check_order(law, entry, body, decision, request, out)?;
     } else {
         out.newer(format_args!("an order in the form {}", body.order.form));
     }
@@ -104,6 +104,7 @@ pub(super) fn check(
     }))
 }
 
+/// `None` where the order is no document that could be judged: then nobody answered.
 fn check_order(
     law: &Law,
     entry: &Entry<'_>,
@@ -111,7 +112,7 @@ fn check_order(
     decision: &Decision,
     request: &Request,
     out: &mut Findings,
-) {
+) -> Option<()> {
     let eligible = decision.eligible.contains(&body.approver);
     let approver = law.instances.get(&body.approver).filter(|_| eligible);
     let Some(approver) = approver else {
@@ -120,7 +121,7 @@ fn check_order(
             format_args!("one of the approvers {:?}", decision.eligible),
             format_args!("entry {}", body.approver),
         );
-        return;
+        return Some(());
     };
     if let Some(revocation) = law.revocation_of(approver.seq) {
         out.breach(
@@ -138,11 +139,15 @@ fn check_order(
     );
     let mut proofs = Findings::of(entry.seq);
     let order = verified::<OrderClaims>(body.order.doc.as_bytes(), "the approver", &approver.did, &mut proofs);
-    // A proof that fails is a matter of the approval here, not of an introduction.
     for finding in proofs.into_vec() {
+        if finding.code == Code::I1 {
+            out.push(finding);
+            return None;
+        }
+        // A proof that fails is a matter of the approval here, not of an introduction.
         out.breach(Code::D5, finding.expected, finding.found);
     }
-    let Some(order) = order else { return };
+    let Some(order) = order else { return Some(()) };
     let claims = order.into_claims();
     out.require(
         claims.window.contains(entry.received),
@@ -159,6 +164,7 @@ fn check_order(
     );
     check_context(law, body, decision, request, &claims.context, out);
     check_text(law, entry, request, &claims.context, out);
+    Some(())
 }
 
 /// The order is over exactly this decision.

@@ -26,12 +26,13 @@ pub(super) struct Chain {
     next: Seq,
     /// Links of the entries before `next`, the oldest first; `None` where an entry is missing.
     links: VecDeque<Option<Link>>,
-    /// `received` of the last entry, and of the one before it.
+    /// `received` of the last entry whose record was not named.
     received: Millis,
-    received_before: Millis,
     pub(super) damage: Damage,
-    /// A record was changed or is missing, so no later root can be right.
-    pub(super) tree_is_broken: bool,
+    /// The first record that was named or is missing: no root over it can be right.
+    pub(super) broken_from: Option<Seq>,
+    /// Whether the `prev` of the last entry did not fit, so that I3 names it already.
+    last_misfits: bool,
     pub(super) closed: Option<Seq>,
 }
 
@@ -39,9 +40,9 @@ kept!(Chain {
     next,
     links,
     received,
-    received_before,
     damage,
-    tree_is_broken,
+    broken_from,
+    last_misfits,
     closed
 });
 
@@ -50,12 +51,17 @@ kept!(Chain {
 pub(super) enum Prev {
     /// It is the link of the entry before, or nothing is known that it could contradict.
     Fits,
-    /// The entry before was changed: two later signatures agree on its old bytes.
+    /// The entry before is damaged, so it is the one that was changed.
     BeforeWasChanged {
-        /// The link those signatures attest.
-        attested: Link,
-        /// The link of the changed bytes.
+        /// Its link as this entry states it.
+        stated: Link,
+        /// The link of its bytes.
         found: Link,
+    },
+    /// As [`Self::BeforeWasChanged`], where I3 named it for its own `prev` already.
+    BeforeWasNamed {
+        /// Its link as this entry states it.
+        stated: Link,
     },
     /// This entry's record was changed, or never stood here.
     DoesNotFit {
@@ -67,25 +73,26 @@ pub(super) enum Prev {
 }
 
 impl Prev {
-    fn attested(self) -> Option<Link> {
+    /// The link of the entry before that this one states in the place of that of its bytes.
+    fn stated(self) -> Option<Link> {
         match self {
-            Self::BeforeWasChanged { attested, .. } => Some(attested),
+            Self::BeforeWasChanged { stated, .. } | Self::BeforeWasNamed { stated } => Some(stated),
             Self::Fits | Self::DoesNotFit { .. } => None,
         }
     }
 
-    /// Whether the record of the entry before was changed.
-    pub(super) fn blames_the_entry_before(self) -> bool {
-        self.attested().is_some()
+    /// Whether this entry itself is named.
+    pub(super) fn is_misfit(self) -> bool {
+        matches!(self, Self::DoesNotFit { .. })
     }
 
     /// Names the entry before, or `seq` itself (authority-v1 §6.1).
     pub(super) fn finding(self, seq: Seq) -> Option<Finding> {
         match self {
-            Self::Fits => None,
-            Self::BeforeWasChanged { attested, found } => {
+            Self::Fits | Self::BeforeWasNamed { .. } => None,
+            Self::BeforeWasChanged { stated, found } => {
                 let before = Seq::clamped(seq.get().saturating_sub(1));
-                let expected = format!("link {attested}, which the next entry states");
+                let expected = format!("link {stated}, which the next entry states");
                 Some(Finding::new(Code::I3, before, expected, format!("link {found}")))
             }
             Self::DoesNotFit { expected, found } => Some(Finding::new(
@@ -127,8 +134,8 @@ impl Chain {
         self.links.get(index).copied().flatten()
     }
 
-    /// V3. `seen` is that of a statement whose signature verifies.
-    pub(super) fn check_prev(&self, prev: Link, seen: Option<Seen>) -> Prev {
+    /// V3.
+    pub(super) fn check_prev(&self, prev: Link) -> Prev {
         let expected = match self.links.back() {
             None if self.next == Seq::ZERO => GENESIS_PREV,
             Some(Some(link)) => *link,
@@ -138,46 +145,42 @@ impl Chain {
         if prev == expected {
             return Prev::Fits;
         }
-        let size = Size::clamped(self.next.get());
-        let attested = size > Size::ZERO && seen == Some(Seen { size, link: prev });
-        // An entry that is damaged already need not be attested: it is the one that was changed.
-        let damaged = size
-            .get()
-            .checked_sub(1)
-            .is_some_and(|last| self.damage.contains(Seq::clamped(last)));
-        if attested || damaged {
-            Prev::BeforeWasChanged {
-                attested: prev,
+        let before = self.next.get().checked_sub(1).map(Seq::clamped);
+        match before.filter(|before| self.damage.contains(*before)) {
+            None => Prev::DoesNotFit { expected, found: prev },
+            Some(_) if self.last_misfits => Prev::BeforeWasNamed { stated: prev },
+            Some(_) => Prev::BeforeWasChanged {
+                stated: prev,
                 found: expected,
-            }
-        } else {
-            Prev::DoesNotFit { expected, found: prev }
+            },
         }
     }
 
-    /// Goes on with the link that later entries attest; the entry whose record was changed counts as damaged.
+    /// Goes on with the link that this entry states of the one before.
     pub(super) fn apply_prev(&mut self, verdict: Prev) {
-        self.tree_is_broken |= verdict != Prev::Fits;
-        if let (Prev::BeforeWasChanged { attested, .. }, Some(last)) = (verdict, self.links.back_mut()) {
-            *last = Some(attested);
-            self.received = self.received_before;
-            self.damage
-                .mark(Seq::clamped(self.next.get().saturating_sub(1)), self.next);
+        self.last_misfits = verdict.is_misfit();
+        if let (Some(stated), Some(last)) = (verdict.stated(), self.links.back_mut()) {
+            *last = Some(stated);
+            self.break_roots(Seq::clamped(self.next.get().saturating_sub(1)));
+        } else if verdict.is_misfit() {
+            self.break_roots(self.next);
         }
+    }
+
+    /// No root over the record at `seq` can be right.
+    pub(super) fn break_roots(&mut self, seq: Seq) {
+        self.broken_from = Some(self.broken_from.map_or(seq, |first| first.min(seq)));
     }
 
     /// V2 and V5 for an entry that is decoded and signed.
     pub(super) fn check(&self, entry: &Entry<'_>, prev: Prev, author: Option<&Instance>, out: &mut Findings) {
-        self.check_place(entry, out);
+        if let Some(misplaced) = self.misplaced(entry.seq, entry.statement.kind()) {
+            out.push(misplaced);
+        }
         self.check_seen(entry, prev, author, out);
-        let earliest = if prev.blames_the_entry_before() {
-            self.received_before
-        } else {
-            self.received
-        };
-        let in_time = entry.received >= earliest;
+        let earliest = self.received;
         out.require(
-            in_time,
+            entry.received >= earliest,
             Code::I10,
             format_args!("received at or after {earliest}"),
             entry.received,
@@ -194,28 +197,18 @@ impl Chain {
         }
     }
 
-    fn check_place(&self, entry: &Entry<'_>, out: &mut Findings) {
-        out.require(
-            entry.seq == self.next,
-            Code::I4,
-            format_args!("entry {}", self.next),
-            format_args!("entry {}", entry.seq),
-        );
-        if let Some(closed) = self.closed {
-            out.breach(
-                Code::I4,
-                format_args!("nothing behind ledger.closed at {closed}"),
-                entry.statement.kind(),
-            );
-        }
-        let opens = entry.statement.kind() == Kind::LedgerOpened;
-        if opens != (entry.seq == Seq::ZERO) {
-            out.breach(
-                Code::I4,
-                "ledger.opened at entry 0 and nowhere else",
-                entry.statement.kind(),
-            );
-        }
+    /// V2: why an entry of this kind cannot stand at `seq`.
+    pub(super) fn misplaced(&self, seq: Seq, kind: Kind) -> Option<Finding> {
+        let expected = if seq != self.next {
+            format!("entry {}", self.next)
+        } else if let Some(closed) = self.closed {
+            format!("nothing behind ledger.closed at {closed}")
+        } else if (kind == Kind::LedgerOpened) != (seq == Seq::ZERO) {
+            "ledger.opened at entry 0 and nowhere else".to_owned()
+        } else {
+            return None;
+        };
+        Some(Finding::new(Code::I4, seq, expected, format!("entry {seq}, {kind}")))
     }
 
     fn check_seen(&self, entry: &Entry<'_>, prev: Prev, author: Option<&Instance>, out: &mut Findings) {
@@ -242,9 +235,9 @@ impl Chain {
         ) {
             return;
         }
-        // A link that later entries attest counts from here on (authority-v1 §6.1).
-        let attested = prev.attested().filter(|_| seen.size.get() == self.next.get());
-        if let Some(link) = attested.or_else(|| self.link_at(seen.size)) {
+        // The link that this entry states of a changed one counts from here on (authority-v1 §6.1).
+        let stated = prev.stated().filter(|_| seen.size.get() == self.next.get());
+        if let Some(link) = stated.or_else(|| self.link_at(seen.size)) {
             let last = seen.size.get().saturating_sub(1);
             out.require(
                 seen.link == link,
@@ -272,13 +265,12 @@ impl Chain {
     /// Goes on behind `seq`; places that were left out in between are marked as damaged.
     pub(super) fn advance(&mut self, seq: Seq, link: Option<Link>, received: Option<Millis>) {
         if seq > self.next {
-            self.tree_is_broken = true;
+            self.break_roots(self.next);
             self.damage.mark(self.next, seq);
             let missing = (seq.get() - self.next.get()).min(SEEN_LAG_MAX + 1);
             (0..missing).for_each(|_| self.push(None));
         }
         self.push(link);
-        self.received_before = self.received;
         self.received = received.unwrap_or(self.received);
         self.next = Seq::clamped(seq.get() + 1).max(self.next);
     }
@@ -291,20 +283,19 @@ impl Chain {
     }
 }
 
-/// The fewest entries an author must have seen: its own introduction, its own last entry and whatever it names; all of them
-/// where it says that something ends here.
+/// The fewest entries an author must have seen: its own introduction, its own last entry and whatever it names; all that
+/// stand before where it says that something ends here.
 fn least_seen(entry: &Entry<'_>, author: Option<&Instance>) -> Size {
     let ends = match &entry.statement.body {
         Body::InstanceStopped(_) | Body::LedgerClosed(_) => true,
         Body::IdentityIntroduced(body) => body.succeeds.is_some(),
         _ => false,
     };
-    if ends {
-        return Size::clamped(entry.seq.get());
-    }
+    let lag = if ends { 0 } else { SEEN_LAG_MAX };
+    let oldest = Size::clamped(entry.seq.get().saturating_sub(lag));
     let named = entry.statement.body.named_entries().into_iter().max();
-    let own = author.and_then(|author| author.last_seq().max(Some(author.seq())));
-    let oldest = Size::clamped(entry.seq.get().saturating_sub(SEEN_LAG_MAX));
+    let introduction = Some(entry.statement.by).filter(|by| *by != entry.seq);
+    let own = author.and_then(Instance::last_seq).max(introduction);
     named
         .max(own)
         .map_or(Size::ZERO, Seq::size)

@@ -424,6 +424,7 @@ impl Introduction<'_> {
         action: Option<Seq>,
     ) -> Joined {
         let seq = self.entry.seq;
+        let agent = author.filter(|author| author.role == Role::Agent);
         let instance = Instance {
             seq,
             role: self.body.role,
@@ -433,7 +434,8 @@ impl Introduction<'_> {
             introduced_by: author.map_or(seq, Instance::seq),
             runtime: author.map_or(seq, Instance::runtime),
             line: seq,
-            run: self.body.run,
+            // What it has to be, also where the entry says otherwise and G8 names it.
+            run: agent.and_then(|agent| self.law.active_run_of(agent.seq)),
             next_n: Count::ZERO,
             last_seq: None,
             last_at: Millis::ZERO,

@@ -55,7 +55,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_schemas::body::{Body, DecisionMade, Role, Spend};
 use countersign_schemas::digest::{Commitment, Digest, Link};
 use countersign_schemas::kind::Kind;
-use countersign_schemas::number::{Count, Millis, Seq};
+use countersign_schemas::number::{Count, Millis, Seq, Size};
 use countersign_schemas::statement::Seen;
 
 use crate::code::Code;
@@ -202,7 +202,7 @@ impl Law {
         Self::default()
     }
 
-    /// Folds one entry whose encoding and signatures are sound, and says everything that is wrong with it.
+    /// Folds one entry whose encoding, place and signatures are sound, and says everything that is wrong with it.
     ///
     /// Goes on whatever is found, so that one change does not raise a wave of findings (authority-v1 §6, F).
     pub fn fold(&mut self, entry: &Entry<'_>) -> Vec<Finding> {
@@ -240,7 +240,7 @@ impl Law {
     /// `link` is that of its record, where there is one, `prev` what the record states, where it could be decoded.
     /// Rules that need the entry are not judged again where later entries name it.
     pub fn skip(&mut self, seq: Seq, link: Option<Link>, prev: Option<Link>) -> Option<Finding> {
-        let verdict = prev.map_or(Prev::Fits, |prev| self.chain.check_prev(prev, None));
+        let verdict = prev.map_or(Prev::Fits, |prev| self.chain.check_prev(prev));
         self.chain.apply_prev(verdict);
         self.chain.advance(seq, link, None);
         self.chain.damage.mark(seq, Seq::clamped(seq.get() + 1));
@@ -248,30 +248,48 @@ impl Law {
     }
 
     fn examine(&self, entry: &Entry<'_>, out: &mut Findings) -> Examined {
-        let prev = self.chain.check_prev(entry.prev, Some(entry.statement.seen));
+        let prev = self.chain.check_prev(entry.prev);
         prev.finding(entry.seq)
             .into_iter()
             .for_each(|finding| out.push(finding));
-        let author = self
-            .instances
-            .get(&entry.statement.by)
-            .filter(|author| author.role != Role::Approver);
+        let author = self.instances.get(&entry.statement.by);
         self.chain.check(entry, prev, author, out);
-        let change = if self.rests_on_damage(entry, prev) {
+        let change = if prev.is_misfit() || self.rests_on_damage(entry) {
             None
         } else {
-            self.examine_kind(entry, prev, author, out)
+            self.examine_kind(entry, author, out)
         };
         Examined { prev, change }
     }
 
-    /// Whether its author, or an entry that it names, could not be folded, or turns out to be changed.
-    fn rests_on_damage(&self, entry: &Entry<'_>, prev: Prev) -> bool {
-        let before = self.chain.next_seq().get().checked_sub(1).map(Seq::clamped);
-        let changed = before.filter(|_| prev.blames_the_entry_before());
-        let is_damaged = |seq: Seq| Some(seq) == changed || self.is_damaged(seq);
-        let names_damage = || entry.statement.body.named_entries().into_iter().any(is_damaged);
-        is_damaged(entry.statement.by) || names_damage()
+    /// Whether its author, or an entry that it names, could not be folded.
+    fn rests_on_damage(&self, entry: &Entry<'_>) -> bool {
+        let named = entry.statement.body.named_entries();
+        self.author_is_damaged(entry.statement.by) || named.into_iter().any(|seq| self.is_damaged(seq))
+    }
+
+    /// Whether nothing is known of the author that was introduced at `by`: its introduction could not be folded, or entry 0,
+    /// which says whose ledger this is.
+    #[must_use]
+    pub fn author_is_damaged(&self, by: Seq) -> bool {
+        self.is_damaged(by) || self.is_damaged(Seq::ZERO)
+    }
+
+    /// V2: what is wrong with an entry of this kind at this place.
+    #[must_use]
+    pub fn misplaced(&self, seq: Seq, kind: Kind) -> Option<Finding> {
+        self.chain.misplaced(seq, kind)
+    }
+
+    /// V3: whether I3 names an entry with this `prev` itself, and not the one before.
+    #[must_use]
+    pub fn is_misfit(&self, prev: Link) -> bool {
+        self.chain.check_prev(prev).is_misfit()
+    }
+
+    /// Notes that the record at `seq` was named, so that no root over it can be right.
+    pub fn break_roots(&mut self, seq: Seq) {
+        self.chain.break_roots(seq);
     }
 
     /// Whether the entry at `seq` is missing, or could not be folded.
@@ -287,13 +305,7 @@ impl Law {
         self.chain.damage.is_any()
     }
 
-    fn examine_kind(
-        &self,
-        entry: &Entry<'_>,
-        prev: Prev,
-        author: Option<&Instance>,
-        out: &mut Findings,
-    ) -> Option<Change> {
+    fn examine_kind(&self, entry: &Entry<'_>, author: Option<&Instance>, out: &mut Findings) -> Option<Change> {
         if let (Body::LedgerOpened(body), Seq::ZERO) = (&entry.statement.body, entry.seq) {
             return genesis::check(entry, body, out);
         }
@@ -302,7 +314,10 @@ impl Law {
         }
         let before = out.len();
         let mut change = match (author, &entry.statement.body) {
-            (Some(author), _) => self.check_body(entry, author, out),
+            (Some(author), _) => {
+                self.check_silence(entry, author, out);
+                self.check_body(entry, author, out)
+            }
             (None, Body::IdentityIntroduced(body)) if entry.statement.by == entry.seq => {
                 introduction::check_own(self, entry, body, out)
             }
@@ -316,7 +331,7 @@ impl Law {
             // What this version does not judge it does not fold either: entries that rest on it are not judged.
             change = None;
         }
-        if self.chain.damage.is_any() || prev.blames_the_entry_before() {
+        if self.chain.damage.is_any() {
             out.drop_behind(before, |finding| {
                 RESTS_ON_WHOLE_STATE.contains(&finding.code) && finding.is_breach()
             });
@@ -331,18 +346,6 @@ impl Law {
             out.breach(Code::A3, "nothing after the stop", kind);
         }
         genesis::check_window(author.window, entry, out);
-        if let Some(run) = author
-            .run
-            .filter(|run| self.runs.get(run).is_some_and(|run| run.ended().is_some()))
-        {
-            let silent = author.role != Role::Agent || kind == Kind::InstanceStopped;
-            out.require(
-                silent,
-                Code::A5,
-                format_args!("only its stop after the end of run {run}"),
-                kind,
-            );
-        }
         if may_say(author.role, kind) {
             return true;
         }
@@ -354,6 +357,21 @@ impl Law {
             out.breach(Code::A5, format_args!("what a {} may say", author.role), kind);
         }
         false
+    }
+
+    /// A5: an agent whose run has ended says nothing but that it stops.
+    fn check_silence(&self, entry: &Entry<'_>, author: &Instance, out: &mut Findings) {
+        let has_ended = |run: &Seq| self.runs.get(run).is_some_and(|run| run.ended().is_some());
+        let kind = entry.statement.kind();
+        if let Some(run) = author.run.filter(has_ended) {
+            let silent = author.role != Role::Agent || kind == Kind::InstanceStopped;
+            out.require(
+                silent,
+                Code::A5,
+                format_args!("only its stop after the end of run {run}"),
+                kind,
+            );
+        }
     }
 
     fn decides_for_itself(&self, author: &Instance, body: &DecisionMade) -> bool {
@@ -537,6 +555,12 @@ impl Law {
     /// Whether a record was changed or is missing, so that no root over it can be right.
     #[must_use]
     pub fn tree_is_broken(&self) -> bool {
-        self.chain.tree_is_broken
+        self.chain.broken_from.is_some()
+    }
+
+    /// Whether the root over the first `size` records can be compared: none of them was named or is missing.
+    #[must_use]
+    pub fn root_is_known(&self, size: Size) -> bool {
+        self.chain.broken_from.is_none_or(|first| size.get() <= first.get())
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn check(
     let arrival = law.arrival.filter(|arrival| arrival.seq == author.seq);
     // Of records that were changed or are missing no root is right.
     let root = arrival
-        .filter(|_| !law.chain.tree_is_broken)
+        .filter(|_| !law.tree_is_broken())
         .map(|arrival| arrival.root);
     let expected = match &body.lost_head {
         Some(note) => lost(law, note.as_bytes(), size, root, out),

@@ -96,7 +96,7 @@ pub(super) fn check_close(
         format_args!("received at {at}"),
         entry.received,
     );
-    if !law.chain.tree_is_broken {
+    if !law.tree_is_broken() {
         let root = Digest::from_bytes(*entry.tree.root().as_bytes());
         out.require(body.root == root, Code::I7, format_args!("root {root}"), body.root);
     }
