@@ -15,6 +15,7 @@ mod rules_execution;
 mod rules_fetch;
 mod rules_grant;
 mod rules_identity;
+mod rules_resumption;
 mod rules_revocation;
 mod several_processes;
 mod support;

@@ -30,6 +30,7 @@ mod outcome;
 mod policy_adoption;
 mod recovery;
 mod request;
+mod resumption;
 mod revocation;
 mod run;
 mod settled;
@@ -71,6 +72,7 @@ use introduction::Known;
 use model::OpenCall;
 use policy_adoption::Policies;
 use recovery::Arrival;
+use resumption::Lost;
 use revocation::Revocations;
 use run::Runs;
 use settled::PlacesBy;
@@ -95,6 +97,7 @@ pub struct Law {
     questions: BTreeMap<Seq, Question>,
     advice: Advice,
     actions: Actions,
+    lost: Lost,
     /// The newest later runtime instance.
     arrival: Option<Arrival>,
     /// Introductions of later runtime instances that came when nobody ran, and succeeded nobody.
@@ -120,6 +123,7 @@ kept!(Law {
     questions,
     advice,
     actions,
+    lost,
     orders,
     arrival,
     unattended,

@@ -2,6 +2,7 @@
 
 use countersign_schemas::body::{ActionFinished, FinishOutcome};
 use countersign_schemas::number::{Millis, Seq};
+use countersign_schemas::text::Name;
 
 use super::action::{Decision, Standing};
 use super::entry::Entry;
@@ -14,11 +15,16 @@ use crate::code::Code;
 pub(super) struct Finished {
     decision: Seq,
     question: Option<Seq>,
+    /// Tool and request of an action of which nobody knows what became.
+    lost: Option<(Name, Seq)>,
 }
 
 impl Finished {
     pub(super) fn apply(self, law: &mut Law) {
         law.actions.settle(self.decision, Standing::Finished);
+        if let Some((tool, request)) = self.lost {
+            law.lost.insert(tool, request);
+        }
         if let Some(question) = self.question {
             law.questions.remove(&question);
         }
@@ -66,7 +72,16 @@ pub(super) fn check(
     Some(Change::Finished(Finished {
         decision: body.decision,
         question: decision.and_then(|decision| decision.question),
+        lost: decision
+            .filter(|_| body.outcome == FinishOutcome::Unknown)
+            .and_then(|decision| lost(law, decision)),
     }))
+}
+
+/// Tool and request of a decision.
+fn lost(law: &Law, decision: &Decision) -> Option<(Name, Seq)> {
+    let request = law.actions.requests.get(&decision.request)?;
+    Some((request.tool.clone(), decision.request))
 }
 
 /// The decider executes. Whoever took over from it knows only that it does not know what became of the action.

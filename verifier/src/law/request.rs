@@ -1,4 +1,4 @@
-//! `action.requested`: rules D8 and D10, and the effects a tool has at least (authority-v1 §5.6, §7.5).
+//! `action.requested`: rules A5, D8 and D10, and the effects a tool has at least (authority-v1 §5.6, §7.5).
 
 use countersign_schemas::body::{ActionRequested, AdviceRelation};
 use countersign_schemas::digest::Digest;
@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::instance::Instance;
 use super::model::digest_of_call;
 use super::once_read::OnceRead;
-use super::{Change, Law};
+use super::{Change, Law, resumption};
 use crate::code::Code;
 use crate::projection::{ARGUMENTS_BYTES_MAX, tool_profile};
 
@@ -18,6 +18,8 @@ use crate::projection::{ARGUMENTS_BYTES_MAX, tool_profile};
 pub(super) struct Requested {
     seq: Seq,
     request: Request,
+    /// The lost request that it takes up again.
+    resumes: Option<Seq>,
     /// The proposal that it uses up.
     call: Option<Digest>,
 }
@@ -32,6 +34,9 @@ impl Requested {
             let used = proposed.iter().position(|open| *open == call);
             used.map(|place| proposed.remove(place));
         }
+        if let Some(lost) = self.resumes {
+            law.lost.take(&self.request.tool, lost);
+        }
         law.actions.open(self.seq, self.request);
     }
 }
@@ -43,9 +48,7 @@ pub(super) fn check(
     body: &ActionRequested,
     out: &mut Findings,
 ) -> Option<Change> {
-    if body.resumes.is_some() {
-        out.newer("a request that resumes another");
-    }
+    resumption::check(law, body, out);
     if let Some(profile) = tool_profile(body.tool.as_str()) {
         let least = profile.effects;
         let words: Vec<&str> = least.words().collect();
@@ -64,6 +67,7 @@ pub(super) fn check(
     Some(Change::Requested(Box::new(Requested {
         seq: entry.seq,
         call,
+        resumes: body.resumes,
         request: Request {
             author: author.seq,
             tool: body.tool.clone(),

@@ -27,6 +27,21 @@ impl Places {
         self.0.entry(page).or_default()[word] |= bit;
     }
 
+    /// Takes a place out; a page that becomes empty is given up.
+    pub(super) fn remove(&mut self, seq: Seq) {
+        let (page, word, bit) = locate(seq);
+        if let Some(words) = self.0.get_mut(&page) {
+            words[word] &= !bit;
+            if *words == [0; PAGE_WORDS] {
+                self.0.remove(&page);
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn contains(&self, seq: Seq) -> bool {
         let (page, word, bit) = locate(seq);
         self.0.get(&page).is_some_and(|words| words[word] & bit != 0)
@@ -130,6 +145,22 @@ mod tests {
             let place = seq(place);
             assert_eq!(places.contains(place), put.contains(&place.get()), "{place}");
         }
+    }
+
+    #[test]
+    fn what_is_taken_out_is_gone_and_its_page_with_it() {
+        let put = [0, 63, 64, 511, 512, 70_000];
+        let mut places = Places::default();
+        put.iter().for_each(|place| places.insert(seq(*place)));
+        places.remove(seq(1));
+        places.remove(seq(9_999));
+        for (gone, place) in put.iter().enumerate() {
+            assert!(places.contains(seq(*place)) && !places.is_empty());
+            places.remove(seq(*place));
+            let left: Vec<u64> = put.iter().copied().filter(|it| places.contains(seq(*it))).collect();
+            assert_eq!(left, put[gone + 1..]);
+        }
+        assert!(places.is_empty());
     }
 
     #[test]

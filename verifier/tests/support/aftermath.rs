@@ -55,7 +55,7 @@ pub(crate) fn until_the_crash(writer: &mut Writer<'_>) {
 }
 
 /// A successor ends what it may end.
-fn clean_up(writer: &mut Writer<'_>, successor: Author) {
+pub(crate) fn clean_up(writer: &mut Writer<'_>, successor: Author) {
     lose(writer, "spawn-lost", successor, "spawn-decision");
     lose(writer, "edit-lost", successor, "edit-decision");
     expire(writer, "bash-expired", successor, "bash-decision");
@@ -216,7 +216,7 @@ pub(crate) fn work(writer: &mut Writer<'_>, runtime: Author, lead: Author) {
     finish_by(writer, "list-finish", runtime, decision);
 }
 
-fn end(writer: &mut Writer<'_>, runtime: Author, lead: Author) {
+pub(crate) fn end(writer: &mut Writer<'_>, runtime: Author, lead: Author) {
     stop(writer, "lead-2-stop", lead, lead.1);
     end_run(writer, "run-2-ended", runtime, ("run-2", "lead-2"), RunEndReason::Done);
 }

@@ -1,6 +1,7 @@
 //! Ledgers for the tests: an honest one, and every change an attacker with all keys could make to it.
 
 pub(crate) mod aftermath;
+pub(crate) mod amends;
 pub(crate) mod cast;
 pub(crate) mod credentials;
 pub(crate) mod file;

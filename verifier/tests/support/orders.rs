@@ -51,8 +51,13 @@ pub(crate) fn revoke(writer: &mut Writer<'_>, label: &'static str, author: Autho
 
 /// A revocation that the principal ordered, entered by the first runtime.
 pub(crate) fn revoke_on_order(writer: &mut Writer<'_>, label: &'static str, target: Seq) -> Seq {
+    revoke_on_order_by(writer, label, RUNTIME, target)
+}
+
+/// As [`revoke_on_order`], entered by any runtime.
+pub(crate) fn revoke_on_order_by(writer: &mut Writer<'_>, label: &'static str, author: Author, target: Seq) -> Seq {
     let order = revocation_order(writer, target, |_| {});
-    enter_revocation(writer, label, RUNTIME, target, Some(order))
+    enter_revocation(writer, label, author, target, Some(order))
 }
 
 /// The principal's order to revoke what stands at `target`; `change` may alter what is signed.

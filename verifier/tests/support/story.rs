@@ -275,6 +275,29 @@ pub(crate) fn request(
     cause: Seq,
     advice: &[(Seq, AdviceRelation)],
 ) -> Seq {
+    enter_request(writer, label, author, (tool, arguments), (cause, advice), None)
+}
+
+/// A request that takes up again the one at `lost`.
+pub(crate) fn resume(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    call: (&str, &str),
+    cause: Seq,
+    lost: Seq,
+) -> Seq {
+    enter_request(writer, label, author, call, (cause, &[]), Some(lost))
+}
+
+fn enter_request(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    (tool, arguments): (&str, &str),
+    (cause, advice): (Seq, &[(Seq, AdviceRelation)]),
+    resumes: Option<Seq>,
+) -> Seq {
     let cited = advice.iter().map(|(entry, relation)| AdviceCited {
         entry: *entry,
         relation: *relation,
@@ -289,7 +312,7 @@ pub(crate) fn request(
             grant: author.1,
             cause: Some(cause),
             advice: List::new(cited).ok(),
-            resumes: None,
+            resumes,
         }
         .into()
     })

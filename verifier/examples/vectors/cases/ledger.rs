@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::Vector;
 use super::broken::{Broken, broken};
 use crate::support::aftermath::{crash, handover, recovery, side_by_side, unattended};
+use crate::support::amends::amends;
 use crate::support::story::tell;
 use crate::support::writer::{Twist, Writer};
 use crate::support::{Told, anchored, audit};
@@ -62,8 +63,14 @@ pub(super) const RECOVERY: Honest = Honest {
     tell: recovery,
 };
 
+pub(super) const AMENDS: Honest = Honest {
+    name: "amends",
+    why: "after a crash a lost action is taken up again; then the principal withdraws the lead, whose last action is finished and whose next one is denied",
+    tell: amends,
+};
+
 pub(super) fn all() -> Vec<Vector> {
-    let honest = [STORY, CRASH, HANDOVER, UNATTENDED, SIDE_BY_SIDE, RECOVERY];
+    let honest = [STORY, CRASH, HANDOVER, UNATTENDED, SIDE_BY_SIDE, RECOVERY, AMENDS];
     let told: BTreeMap<&str, Told> = honest
         .iter()
         .map(|story| (story.name, (story.tell)(Twist::honest()).into()))

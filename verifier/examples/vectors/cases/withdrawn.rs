@@ -7,17 +7,18 @@ use countersign_schemas::list::{Doc, List};
 use countersign_schemas::number::{Millis, Seq};
 
 use super::broken::{Broken, case};
+use super::ledger::AMENDS;
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, window};
 use crate::support::orders::{
     enter_revocation, introduce_under, issue_to_host, ordered, revocation_claims, revocation_order, revoke,
     revoke_on_order,
 };
-use crate::support::story::{RUNTIME, lead, scout};
+use crate::support::story::{EDIT, RUNTIME, lead, resume, scout};
 use crate::support::writer::{Draft, Twist, Writer};
 
 pub(super) fn broken() -> Vec<Broken> {
-    [revocations(), orders(), authority(), approvers()]
+    [revocations(), orders(), authority(), approvers(), resumptions()]
         .into_iter()
         .flatten()
         .collect()
@@ -283,5 +284,36 @@ fn approvers() -> Vec<Broken> {
             "approval",
             approver_revoked("approval"),
         ),
+    ]
+}
+
+/// A request that takes up again what it cannot, in front of the end of the lead.
+fn resumed(name: &'static str, why: &'static str, call: (&'static str, &'static str), of: &'static str) -> Broken {
+    let write = move |writer: &mut Writer<'static>| {
+        let (author, cause, named) = (writer.at("lead-2"), writer.at("answer-b"), writer.at(of));
+        resume(writer, "resumes", (Who::SecondLead, author), call, cause, named);
+    };
+    Broken {
+        of: &AMENDS,
+        ..case("A5", name, why, "resumes", Twist::before("lead-2-stop", write))
+    }
+}
+
+fn resumptions() -> Vec<Broken> {
+    vec![
+        resumed("resumes_twice", "a lost action is taken up a second time", EDIT, "edit"),
+        resumed(
+            "resumes_tool",
+            "a lost action is taken up with another tool",
+            EDIT,
+            "spawn",
+        ),
+        resumed(
+            "resumes_done",
+            "an action with a known outcome is taken up",
+            EDIT,
+            "edit-again",
+        ),
+        resumed("resumes_asked", "an ask that nobody answered is taken up", EDIT, "bash"),
     ]
 }
