@@ -1,11 +1,13 @@
 //! What the verifier says about honest ledgers and about every way to forge one.
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod asked;
 mod command_line;
 mod completeness;
 mod damage;
 mod honest;
 mod predecessor;
+mod random_honest;
 mod random_processes;
 mod replay;
 mod restored;
@@ -20,4 +22,5 @@ mod rules_revocation;
 mod several_processes;
 mod support;
 mod tamper;
+mod trust;
 mod vectors;

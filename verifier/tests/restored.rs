@@ -2,21 +2,23 @@
 
 use countersign_ledger::cose::Unverified;
 use countersign_ledger::reader::StoredEntry;
+use countersign_schemas::body::Body;
 use countersign_schemas::chain;
 use countersign_schemas::number::Seq;
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
 use countersign_verifier::audit::Folded;
 use countersign_verifier::finding::Finding;
-use countersign_verifier::law::Entry;
+use countersign_verifier::law::{Entry, Named};
 
 use crate::support::Told;
+use crate::support::amends::amends;
 use crate::support::cast::Who;
 use crate::support::story::tell;
 use crate::support::writer::Twist;
 
 /// Folds rows as an audit does, signatures and commitments aside, and puts the state away wherever `at` says so.
-fn fold(rows: &[StoredEntry], at: impl Fn(usize) -> bool) -> (Vec<Finding>, Folded) {
+pub(crate) fn fold(rows: &[StoredEntry], at: impl Fn(usize) -> bool) -> (Vec<Finding>, Folded) {
     let (mut findings, mut folded) = (Vec::new(), Folded::default());
     for (place, row) in rows.iter().enumerate() {
         if at(place) {
@@ -24,14 +26,14 @@ fn fold(rows: &[StoredEntry], at: impl Fn(usize) -> bool) -> (Vec<Finding>, Fold
             folded = Folded::from_snapshot(&snapshot).expect("what was just written");
         }
         let seq = Seq::clamped(u64::try_from(row.seq).expect("a place"));
-        findings.extend(fold_row(&mut folded, seq, row));
+        findings.extend(fold_row(&mut folded, seq, rows, row));
         folded.tree.push(&row.record);
     }
     findings.extend(folded.law.completeness(None));
     (findings, folded)
 }
 
-fn fold_row(folded: &mut Folded, seq: Seq, row: &StoredEntry) -> Vec<Finding> {
+fn fold_row(folded: &mut Folded, seq: Seq, rows: &[StoredEntry], row: &StoredEntry) -> Vec<Finding> {
     let link = chain::link(&row.record);
     let record = Record::decode(&row.record);
     let statement = record.as_ref().ok().and_then(|record| {
@@ -47,6 +49,11 @@ fn fold_row(folded: &mut Folded, seq: Seq, row: &StoredEntry) -> Vec<Finding> {
     let payloads: Vec<Option<&[u8]>> = (0..8)
         .map(|slot| stored(slot).map(|payload| payload.content.as_slice()))
         .collect();
+    let named = match &statement.body {
+        Body::PayloadErased(body) => usize::try_from(body.entry.get()).ok().and_then(|place| rows.get(place)),
+        _ => None,
+    };
+    let named = named.and_then(|row| Named::read(&row.record));
     let tree = folded.tree.clone();
     folded.law.fold(&Entry {
         seq,
@@ -57,6 +64,7 @@ fn fold_row(folded: &mut Folded, seq: Seq, row: &StoredEntry) -> Vec<Finding> {
         statement,
         statement_digest: *statement_digest,
         payloads: &payloads,
+        named: named.as_ref(),
     })
 }
 
@@ -83,6 +91,22 @@ fn an_honest_ledger_goes_on_from_every_entry() {
     for cut in 1..rows.len() {
         let (findings, folded) = fold(&rows, |place| place == cut);
         assert_eq!(findings, [], "put away behind {cut} entries");
+        assert!(
+            folded.to_snapshot() == whole.to_snapshot(),
+            "put away behind {cut} entries"
+        );
+    }
+}
+
+/// What was revoked, what was lost and which orders were entered is known again.
+#[test]
+fn a_ledger_of_second_thoughts_goes_on_from_every_entry() {
+    let rows = Told::from(amends(Twist::honest())).entries;
+    assert_goes_on(&rows, "the whole story");
+    let (findings, whole) = fold(&rows, |_| false);
+    for cut in 1..rows.len() {
+        let (found, folded) = fold(&rows, |place| place == cut);
+        assert_eq!(found, findings, "put away behind {cut} entries");
         assert!(
             folded.to_snapshot() == whole.to_snapshot(),
             "put away behind {cut} entries"
