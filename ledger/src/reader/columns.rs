@@ -59,8 +59,8 @@ pub(super) struct CheckpointRow {
     pub(super) note: Vec<u8>,
 }
 
-/// Salts are 32 bytes; what is a little longer is handed out for the verifier to refuse.
-const SALT_BYTES_MAX: usize = 1024;
+/// Salts are 32 bytes; what is shorter is handed out for the verifier to refuse.
+const SALT_BYTES_MAX: usize = 32;
 
 // NOT INDEXED: an index that a hostile file brings along may not answer for the table.
 impl Stored for RecordRow {
@@ -84,7 +84,7 @@ impl Stored for RecordRow {
 impl Stored for PayloadRow {
     const TABLE: Table = Table::Payload;
     const SELECT: &'static str = "SELECT id, typeof(salt), octet_length(salt), \
-         CASE WHEN typeof(salt) = 'blob' AND octet_length(salt) <= 1024 THEN salt END, \
+         CASE WHEN typeof(salt) = 'blob' AND octet_length(salt) <= 32 THEN salt END, \
          typeof(content), octet_length(content), \
          CASE WHEN typeof(content) = 'blob' AND octet_length(content) <= 16777216 THEN content END \
          FROM payload NOT INDEXED WHERE id >= ?1 ORDER BY id";

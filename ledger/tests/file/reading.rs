@@ -285,7 +285,7 @@ fn columns_of_other_types_and_lengths_are_told_and_the_rest_is_read() -> TestRes
          UPDATE record SET bytes = zeroblob(65536) WHERE seq = 5;
          UPDATE record SET bytes = CAST(x'ff' AS TEXT) WHERE seq = 6;
          UPDATE payload SET content = 7 WHERE id = 8;
-         UPDATE payload SET salt = zeroblob(1025) WHERE id = 16;
+         UPDATE payload SET salt = zeroblob(33) WHERE id = 16;
          UPDATE payload SET content = zeroblob(16777217) WHERE id = 19;
          UPDATE checkpoint SET note = 'text' WHERE size = 1;",
     )?;
@@ -297,7 +297,7 @@ fn columns_of_other_types_and_lengths_are_told_and_the_rest_is_read() -> TestRes
         told,
         [
             "payload 8: column content holds integer instead of bytes",
-            "payload 16: column salt holds 1025 bytes, the limit is 1024",
+            "payload 16: column salt holds 33 bytes, the limit is 32",
             "payload 19: column content holds 16777217 bytes, the limit is 16777216",
             "record 3: column bytes holds text instead of bytes",
             "record 4: column bytes holds real instead of bytes",

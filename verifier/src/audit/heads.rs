@@ -175,9 +175,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 
 fn unreadable(error: &ItemError) -> Finding {
     let row = match error {
-        ItemError::WrongType { row, .. } | ItemError::TooLong { row, .. } | ItemError::OutOfOrder { row, .. } => {
-            Some(*row)
-        }
+        ItemError::WrongType { row, .. } | ItemError::TooLong { row, .. } => Some(*row),
         _ => None,
     };
     let code = if error.is_read_failure() { Code::U1 } else { Code::I7 };
