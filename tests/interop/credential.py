@@ -8,17 +8,21 @@ from . import did, grant, jcs
 from .jcs import Refused
 from .keys import ed25519_holds, mldsa44_holds
 from .members import ascending, count, digest, instant, ledger_binding, members, name, one_of, short, wrong_type
+from .statement import CODES
 
 CONTEXT = ["https://www.w3.org/ns/credentials/v2", "urn:countersign:context:v1"]
 SUITES = ["eddsa-jcs-2022", "mldsa44-jcs-2024"]
 MEMBERS = "@context type issuer validFrom validUntil requiredSuites proof credentialSubject".split()
+# Members of a directive besides those of all, by act (§9.2).
+DIRECTIVES = {"revoke": ["entry", "reason"], "erase": ["entry", "payload", "reason"], "adopt": ["layer", "policies"]}
 PROOF_MEMBERS = "@context created cryptosuite proofPurpose proofValue type verificationMethod".split()
-HOST, INSTANCE, APPROVER, GRANT, ORDER = (
+HOST, INSTANCE, APPROVER, GRANT, ORDER, DIRECTIVE = (
     "CountersignHostCredential",
     "CountersignInstanceCredential",
     "CountersignApproverCredential",
     "CountersignGrantCredential",
     "CountersignOrder",
+    "CountersignDirective",
 )
 
 
@@ -69,7 +73,7 @@ def read(document, profile, document_digest):
         raise Refused("window")
     subject = document["credentialSubject"]
     SUBJECTS[profile](subject)
-    if profile == ORDER and not window.start <= subject["expires"] <= window.end:
+    if profile in (ORDER, DIRECTIVE) and not window.start <= subject["expires"] <= window.end:
         raise Refused("expiry")
     return Credential(document, subject, document["issuer"], window, document_digest)
 
@@ -138,7 +142,30 @@ def check_order(subject):
         raise Refused("meaning_of_verdict")
     one_of(subject["presentation"], ["terminal", "unattended"])
     count(subject["expires"])
-    if not re.fullmatch("[0-9a-f]{32}", wrong_type(subject["nonce"], str)):
+    check_nonce(subject["nonce"])
+
+
+def check_directive(subject):
+    """Checks §9.2, save that `expires` lies in the window."""
+    wrong_type(subject, dict, "not_an_object")
+    if "act" not in subject:
+        raise Refused("missing_member")
+    of_act = DIRECTIVES[one_of(subject["act"], list(DIRECTIVES))]
+    members(subject, ["act", "ledger", "expires", "nonce"] + of_act)
+    for member in {"ledger", "entry", "payload", "policies"} & set(subject):
+        digest(subject[member])
+    if "reason" in of_act:
+        listed = "revocation reason" if subject["act"] == "revoke" else "erasure ground"
+        one_of(subject["reason"], list(CODES[listed][1].values()))
+    if "layer" in of_act and count(subject["layer"]) > 5:
+        raise Refused("out_of_range")
+    count(subject["expires"])
+    check_nonce(subject["nonce"])
+
+
+def check_nonce(value):
+    """Demands 32 hex digits."""
+    if not re.fullmatch("[0-9a-f]{32}", wrong_type(value, str)):
         raise Refused("wrong_value")
 
 
@@ -148,6 +175,7 @@ SUBJECTS = {
     APPROVER: check_approver,
     GRANT: check_grant,
     ORDER: check_order,
+    DIRECTIVE: check_directive,
 }
 
 

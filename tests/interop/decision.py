@@ -29,11 +29,9 @@ class Decisions:
         """Folds a decision."""
         body, state = entry.body, self.state
         request = state.requests.get(body["request"])
-        if request is None:
+        if request is None or request.is_decided:
             self.breach("D2")
             raise NotFolded
-        if request.is_decided:
-            return self.breach("D2")
         if "ask" in body and (body["ask"]["need"] != 1 or body["ask"]["class"] != "person"):
             self.unjudged()
         if request.requester.runtime is not author:
@@ -96,13 +94,13 @@ class Decisions:
         observed = observed_of(octets)
         if observed is None:
             self.breach("D4a")
-        if observed is None or run is None:
-            return observed, True
+        if observed is None:
+            return None, True
         requester = request.requester
         terms = requester.grant.terms
         calls_left = max(0, min(charged.left()[0] for charged in requester.grant.chain()))
         asker = projection.Asker(
-            requester.party.short, requester.name, requester.is_lead, terms["depth"], terms["workspace"], run.mode, calls_left
+            requester.party.short, requester.name, requester.is_lead, terms["depth"], terms["workspace"], run.mode if run else "headless", calls_left
         )
         advised = any(cited["relation"] == "followed" for cited in asked.body.get("advice", []))
         tool, effects = asked.body["tool"], asked.body["effects"]
@@ -125,8 +123,10 @@ class Decisions:
             rules.add("G1")
         if not windows_hold(requester, asked.record.received):
             rules.add("G5")
+        if self.state.is_revoked(requester.grant):
+            rules.add("G7")
         pins = self.pins_hold(requester)
-        if self.state.active_run(requester) is None or pins is False:
+        if pins is False:
             rules.add("G8")
         return sorted(rules), pins is not None
 
@@ -138,9 +138,11 @@ class Decisions:
         return sorted(rules | ({"G6.cost"} if any(amounts[3] < 0 for amounts in left) else set()))
 
     def pins_hold(self, requester):
-        """Tells whether the policies that the root grant pins are in force; None if a text is absent."""
-        *_, root = requester.grant.chain()
-        pinned, policies = root.terms["policy"], self.state.policies
+        """Tells whether the run is active and the policies its root grant pins are in force; None if a text is absent."""
+        run = self.state.active_run(requester)
+        if run is None:
+            return False
+        pinned, policies = run.lead.grant.terms["policy"], self.state.policies
         if not pinned["adopt"] and "organisation" in policies and "1" not in pinned["floor"]:
             return False
         answers = []
@@ -199,6 +201,8 @@ class Decisions:
         for seq in body.get("ask", {}).get("eligible", []):
             if seq not in instances or instances[seq].role != "approver" or seq > request.entry.seq:
                 return False
+            if seq in self.state.revoked:
+                return False
         return True
 
     def approval_entered(self, entry, author):
@@ -207,11 +211,9 @@ class Decisions:
         decision = state.decisions.get(body["decision"])
         if body["order"]["form"] != "data-integrity":
             self.unjudged()
-        if decision is None or decision.outcome != "ask":
+        if decision is None or decision.outcome != "ask" or not decision.is_open or decision.answered:
             self.breach("D5")
             raise NotFolded
-        if decision.answered:
-            return self.breach("D5")
         digest = sha256(body["order"]["doc"]).digest()
         if not self.order_fits(entry, decision, author) or digest in state.orders:
             self.breach("D5")
@@ -227,10 +229,10 @@ class Decisions:
         approver, asked = state.instances.get(body["approver"]), decision.request.entry
         if approver is None or approver.seq not in decision.entry.body["ask"]["eligible"] or approver.seq > asked.seq:
             return False
-        try:
-            order = credential.parse(body["order"]["doc"], credential.ORDER)
-            credential.verify(order, approver.party)
-        except jcs.Refused:
+        if not approver.window.holds(received):
+            self.breach("A4")
+        order = self.document(body["order"]["doc"], credential.ORDER, approver.party)
+        if order is None or approver.seq in state.revoked:
             return False
         wanted = {
             "ledger": state.ledger_id.hex(),
@@ -245,7 +247,12 @@ class Decisions:
             self.report.unproven("D5", entry.seq)
         else:
             wanted["text"] = sha256(text).hexdigest()
-        in_time = received < order.window.end and received <= min(order.subject["expires"], decision.expires)
+        arguments = asked.payload("arguments")
+        if text is not None and arguments is None:
+            self.report.unproven("D5", entry.seq)
+        elif text is not None and text != rendering(asked.body["tool"], decision.request.requester, arguments):
+            return False
+        in_time = order.window.holds(received) and received <= min(order.subject["expires"], decision.expires)
         is_ours = all(order.subject[member] == value for member, value in wanted.items())
         return is_ours and in_time and decision.decider is author and decision.entry.body["policies"] == state.in_force()
 
@@ -255,8 +262,10 @@ class Decisions:
         if not windows_hold(requester, entry.record.received):
             self.breach("D1")
         pins = self.pins_hold(requester)
-        if self.state.active_run(requester) is None or pins is False:
+        if pins is False:
             self.breach("G8")
+        if self.state.is_revoked(requester.grant):
+            self.breach("G7")
         elif pins is None:
             self.report.unproven("G8", entry.seq)
         if self.budget_rules(decision.request):
@@ -266,17 +275,17 @@ class Decisions:
         """Folds an outcome (§10)."""
         body, state, received = entry.body, self.state, entry.record.received
         decision = state.decisions.get(body["decision"])
-        if decision is None:
-            self.breach("D7")
+        if decision is None or decision.is_finished:
+            self.breach("D6" if decision else "D7")
             raise NotFolded
         is_nobodys = body["outcome"] == "unknown" and body["started"] is None
         is_entitled = decision.decider is author or is_nobodys and state.has_in_line(author, decision.decider)
-        if decision.is_finished or not is_entitled:
+        if decision.is_open and not is_entitled:
             self.breach("D6")
-        if decision.permitted is None:
-            return self.breach("D7")
         started = body["started"]
-        if started is None:
+        if decision.permitted is None:
+            self.breach("D7")
+        elif started is None:
             if body["outcome"] not in ("aborted", "unknown"):
                 self.breach("D7")
         else:
@@ -287,6 +296,14 @@ class Decisions:
         decision.is_finished = True
         if body["outcome"] == "unknown":
             state.unknown.append(entry.seq)
+            asked = decision.request.entry
+            state.lost.add((asked.body["tool"], asked.seq))
+
+
+def rendering(tool, requester, arguments):
+    """Returns the text that an approver is shown (§9)."""
+    workspace = requester.grant.terms["workspace"]
+    return f"tool: {tool}\nworkspace: {workspace}\narguments:\n".encode() + arguments
 
 
 def windows_hold(requester, time):

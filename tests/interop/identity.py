@@ -1,5 +1,7 @@
 """Entry 0 and introductions (authority-v1 §5.1, §5.2), and grants of the principal (§5.4)."""
 
+from hashlib import sha256
+
 from . import credential, did, grant, jcs
 from .credential import APPROVER, GRANT, HOST, INSTANCE
 from .errors import NotFolded
@@ -20,12 +22,24 @@ class Introductions:
 
     def said(self, octets, profile, issuer):
         """Reads a credential and verifies its proof, else A2 and nothing is known of its subject."""
+        found = self.document(octets, profile, issuer)
+        if found is None:
+            self.breach("A2")
+            raise NotFolded
+        return found
+
+    def document(self, octets, profile, issuer):
+        """Reads a credential or an order; None where it is none of this issuer. What is not canonical is I1."""
+        try:
+            jcs.parse(octets)
+        except jcs.Refused as error:
+            self.breach("I1")
+            raise NotFolded from error
         try:
             found = credential.parse(octets, profile)
             credential.verify(found, issuer)
-        except jcs.Refused as error:
-            self.breach("A2")
-            raise NotFolded from error
+        except jcs.Refused:
+            return None
         return found
 
     def introduce(self, *parties):
@@ -125,7 +139,7 @@ class Introductions:
         terms = found.subject.get("grant")
         if terms is None:
             raise NotFolded
-        newcomer.grant = Grant(terms, found.window, found.digest)
+        newcomer.grant = Grant(entry.seq, terms, found.window, found.digest)
         if newcomer.is_lead:
             self.lead(entry, newcomer)
         else:
@@ -145,26 +159,25 @@ class Introductions:
         above = self.state.issued.get(body["parent_grant"])
         if above is None:
             self.breach("G1")
-        else:
-            self.check_narrower(newcomer.grant, above)
+            raise NotFolded
+        self.check_narrower(newcomer.grant, above)
+        newcomer.grant.parent = above
 
     def child(self, entry, newcomer):
         """Checks the grant of a child against its author's, and that it is introduced in an action."""
-        body, author, state = entry.body, newcomer.parent, self.state
+        body, author = entry.body, newcomer.parent
         if body.get("parent_grant") != author.seq:
             self.breach("G1")
         self.check_narrower(newcomer.grant, author.grant)
         newcomer.grant.parent = author.grant
         self.belong(entry, newcomer, "agent")
-        if state.active_run(author) is None:
-            self.breach("G8")
 
     def belong(self, entry, newcomer, tool):
         """Puts a newcomer of an agent into the agent's run and its action (G8, D7)."""
-        author = newcomer.parent
-        if entry.body["run"] != author.run:
+        author, run = newcomer.parent, self.state.active_run(newcomer.parent)
+        newcomer.run = run and run.seq
+        if entry.body["run"] != newcomer.run:
             self.breach("G8")
-        newcomer.run = entry.body["run"]
         action = self.state.permitted_action(author, tool, entry.record.received, is_free=True)
         if action is None:
             self.breach("D7")
@@ -178,6 +191,8 @@ class Introductions:
             codes.append("G5")
         for code in codes:
             self.breach(code.partition(".")[0])
+        if self.state.is_revoked(above):
+            self.breach("G7")
 
     def advisor(self, entry, newcomer, _found):
         """Folds an advisor of a runtime or of an agent."""
@@ -206,9 +221,49 @@ class Introductions:
             self.breach("A2")
         if terms["ledger"] not in ({"any": True}, {"id": state.ledger_id.hex()}):
             self.breach("G8")
-        if terms["principal"] != state.principal.short:
+        if terms["principal"] != state.principal.short or terms["parent"] is not None:
             self.breach("G2")
         if found.digest in state.grants:
             self.breach("G6")
+            raise NotFolded
         state.grants.add(found.digest)
-        state.issued[entry.seq] = Grant(terms, found.window, found.digest)
+        state.issued[entry.seq] = Grant(entry.seq, terms, found.window, found.digest)
+
+    def directive(self, entry):
+        """Reads the order of the principal that an entry carries (§5.7), and notes it; None where it does not count."""
+        order, state, received = entry.body["order"], self.state, entry.record.received
+        if order["form"] != "data-integrity":
+            self.unjudged()
+        found = self.document(order["doc"], credential.DIRECTIVE, state.principal)
+        digest = sha256(order["doc"]).digest()
+        is_new = digest not in state.orders
+        state.orders.add(digest)
+        if found is None or not is_new or found.subject["ledger"] != state.ledger_id.hex():
+            return None
+        if not found.window.holds(received) or received > found.subject["expires"]:
+            return None
+        return {member: value for member, value in found.subject.items() if member not in ("ledger", "expires", "nonce")}
+
+    def grant_revoked(self, entry, author):
+        """Folds a revocation (§5.8)."""
+        body, state = entry.body, self.state
+        agent = state.instances.get(body["target"])
+        if body["target"] not in state.issued and (agent is None or agent.role not in ("agent", "approver")):
+            self.content()
+            raise NotFolded
+        if body["order"]:
+            target = {"entry": state.digests[body["target"]].hex(), "reason": body["reason"]}
+            is_ordered = self.directive(entry) == {"act": "revoke"} | target
+            if author.role != "runtime" or not is_ordered:
+                self.content()
+        elif not self.may_revoke(author, agent):
+            self.content()
+        state.revoked.add(body["target"])
+
+    def may_revoke(self, author, agent):
+        """Tells whether an agent is the author's to revoke without an order."""
+        if agent is None or agent.role != "agent":
+            return False
+        if author.role == "runtime":
+            return self.state.has_in_line(author, agent.runtime)
+        return agent is not author and author.grant in agent.grant.chain()

@@ -13,13 +13,13 @@ SPEAKS = {
     "runtime": {name for name, _, _ in KINDS}
     - {"model.called", "model.answered", "advice.requested", "advice.given", "action.requested"},
     "agent": set(
-        "identity.introduced model.called model.answered advice.requested action.requested session.event "
+        "identity.introduced grant.revoked model.called model.answered advice.requested action.requested session.event "
         "instance.stopped".split()
     ),
     "advisor": set("model.called model.answered advice.given session.event instance.stopped".split()),
     "approver": set(),
 }
-UNJUDGED = {"grant.revoked", "payload.erased", "peer.noted"}
+UNJUDGED = {"payload.erased", "peer.noted"}
 # §6 F: not named behind a damaged entry, because the sums they rest on are not known there.
 RESTS_ON_SUMS = {"D1", "D4a", "D4b", "D7", "G6", "G8"}
 
@@ -58,8 +58,7 @@ class Fold(Introductions, Decisions):
         """Folds one entry."""
         self.entry = entry
         statement, received = entry.statement, entry.record.received
-        if statement.name not in UNJUDGED:
-            self.check_documents(entry.body)
+        self.state.digests[entry.seq] = statement.digest
         if statement.kind == 0:
             return self.opened(entry)
         if statement.by == entry.seq:
@@ -76,19 +75,6 @@ class Fold(Introductions, Decisions):
         if statement.name in UNJUDGED:
             self.unjudged()
         getattr(self, statement.name.replace(".", "_"))(entry, author)
-
-    def check_documents(self, body):
-        """Demands that inline JSON documents are canonical (I1)."""
-        documents = body.get("credentials", []) + ([body["credential"]] if "credential" in body else [])
-        order = body.get("order")
-        if order and order["form"] == "data-integrity":
-            documents.append(order["doc"])
-        try:
-            for document in documents:
-                jcs.parse(document)
-        except jcs.Refused as error:
-            self.breach("I1")
-            raise NotFolded from error
 
     def check_speaker(self, author, statement):
         """Checks the table of §5.3; a decision on one's own request is D3."""
@@ -126,32 +112,30 @@ class Fold(Introductions, Decisions):
             raise NotFolded
         if lead.stopped or lead.run is not None or lead.parent is not author:
             self.content()
+        if state.is_revoked(lead.grant):
+            self.breach("G7")
+        if lead.run is not None:
+            raise NotFolded
         state.runs[entry.seq] = Run(entry.seq, lead, entry.body["mode"])
-        lead.run = entry.seq if lead.run is None else lead.run
+        lead.run = entry.seq
 
     def run_ended(self, entry, author):
         """Folds the end of a run."""
         run = self.state.runs.get(entry.body["run"])
-        if run is None:
+        if run is None or run.ended is not None:
             self.content()
             raise NotFolded
         began = run.lead.parent
         succeeded = self.state.has_in_line(author, began) and entry.body["reason"] != "done"
-        if run.ended is not None or not (began is author or succeeded):
+        if not (began is author or succeeded):
             self.content()
         if [entry.body["spend"][name] for name in AMOUNTS] != run.lead.grant.spent:
             self.breach("G6")
-        run.ended = entry.record.received if run.ended is None else run.ended
-
-    def check_in_run(self, author):
-        """Demands that an agent belongs to a run."""
-        if author.role == "agent" and author.run is None:
-            self.content()
+        run.ended = entry.record.received
 
     def model_called(self, entry, author):
         """Folds a model call: it reserves from every grant of its chain (§5.5)."""
         state = self.state
-        self.check_in_run(author)
         if any(call.author == author.seq and not call.is_answered for call in state.calls.values()):
             self.content()
         payer = author
@@ -160,6 +144,10 @@ class Fold(Introductions, Decisions):
             if not asked:
                 self.content()
             payer = asked[0].asker if asked else None
+        if payer and state.active_run(payer) is None:
+            self.content()
+        if payer and state.is_revoked(payer.grant):
+            self.breach("G7")
         reserve = [entry.body["reserve"][name] for name in AMOUNTS]
         grants = list(payer.grant.chain()) if payer else []
         if reserve[0] < 1 or any(take > left for g in grants for take, left in zip(reserve, g.left())):
@@ -211,7 +199,8 @@ class Fold(Introductions, Decisions):
     def advice_requested(self, entry, author):
         """Folds a question to an advisor."""
         state, advisor = self.state, self.state.instances.get(entry.body["advisor"])
-        self.check_in_run(author)
+        if author.run is None:
+            self.content()
         if advisor is None or advisor.role != "advisor":
             self.content()
             raise NotFolded
@@ -238,7 +227,9 @@ class Fold(Introductions, Decisions):
         """Folds a request; whatever it asks for is lawful, the rest is the decision's matter."""
         body, state = entry.body, self.state
         if "resumes" in body:
-            self.unjudged()
+            if (body["tool"], body["resumes"]) not in state.lost:
+                self.content()
+            state.lost.discard((body["tool"], body["resumes"]))
         for cited in body.get("advice", []):
             asker, form = state.advice.get(cited["entry"], (None, None))
             if asker is not author or form == "opaque" and cited["relation"] != "not-assessable":
@@ -280,9 +271,10 @@ class Fold(Introductions, Decisions):
             raise NotFolded
         if instance.stopped:
             self.content()
+            raise NotFolded
         if not self.lineup.last_words_are(instance.seq, body["last_n"], body["last_seq"]):
             self.breach("I6")
-        instance.stopped = instance.stopped or ("self" if instance is author else "other")
+        instance.stopped = "self" if instance is author else "other"
 
     def ledger_closed(self, entry, author):
         """Folds the end of a ledger."""

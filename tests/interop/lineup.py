@@ -1,4 +1,4 @@
-"""Entries in their order (authority-v1 §6 V1 to V6): decoding, chain, signatures, history, payloads."""
+"""Entries in their order (authority-v1 §6 V1 to V6, §6.1): decoding, chain, signatures, history, payloads."""
 
 from dataclasses import dataclass
 
@@ -50,16 +50,22 @@ class Lineup:
         """Takes a row."""
         if key < 0:
             return self.report.find("I4", None)
-        is_gap = key > self.due
+        before, is_gap = self.pending, key > self.due
         entry = self.decode(key, octets)
-        if not is_gap:
-            self.check_prev(self.pending, entry)
+        misfits = not is_gap and self.misfits(before, entry)
+        if misfits and before and self.attests(before, entry):
+            self.fail(before, "I3")
         self.fold_pending()
         if is_gap:
             self.damaged += range(self.due, key)
             self.fail(entry, "I4", self.due)
         if self.fold.state.closed:
             self.fail(entry, "I4")
+        if misfits and before and before.is_damaged:
+            self.fail(before, "I3")
+            self.links[before.seq] = entry.record.prev
+        elif misfits:
+            self.fail(entry, "I3")
         self.entries[key], self.due, self.pending = entry, key + 1, entry
         self.links[key] = entry.link
         self.roots[self.tree.size] = self.tree.root()
@@ -72,14 +78,12 @@ class Lineup:
         self.roots[self.tree.size] = self.tree.root()
 
     def fail(self, entry, code, broken_from=None):
-        """Names an entry by V1 to V4; it is damaged."""
+        """Names an entry by V1 to V4: nothing else is judged of it, and no root over it can be right."""
         self.report.find(code, entry.seq)
         entry.is_damaged = entry.has_failed = True
-        self.break_root(entry.seq if broken_from is None else broken_from)
-
-    def break_root(self, seq):
-        """Notes that no root over this record can be right."""
-        self.broken_from = seq if self.broken_from is None else min(self.broken_from, seq)
+        if code != "U2":
+            first = entry.seq if broken_from is None else broken_from
+            self.broken_from = first if self.broken_from is None else min(self.broken_from, first)
 
     def decode(self, key, octets):
         """Decodes a row (V1), as far as it goes, and checks the place inside it (V2)."""
@@ -107,26 +111,18 @@ class Lineup:
             entry.is_out_of_place = True
         return entry
 
-    def check_prev(self, before, entry):
-        """Checks the link to the row before, and names the one that was changed (V3, §6.1)."""
+    def misfits(self, before, entry):
+        """Tells whether `prev` is not the link of the row before (V3), where anything is known of that."""
         if entry.record is None or entry.is_out_of_place or before and before.link is None:
-            return
-        prev = entry.record.prev
-        if prev == (before.link if before else statement.ZERO):
-            return
-        if before and (before.is_damaged or self.attests(before, entry, prev)):
-            before.is_changed = not before.has_failed
-            self.fail(before, "I3")
-            self.links[before.seq] = prev
-        else:
-            self.report.find("I3", entry.seq)
-            self.break_root(entry.seq)
-            entry.is_unchained = True
+            return False
+        return entry.record.prev != (before.link if before else statement.ZERO)
 
-    def attests(self, before, entry, prev):
-        """Tells whether the author of an entry signed what its record says of the one before."""
+    def attests(self, before, entry):
+        """Tells whether the author of an entry signed what its record says of the one before (§6.1)."""
         found = entry.statement
-        if found is None or entry.has_failed or found.seen != (before.seq + 1, prev):
+        if found is None or entry.has_failed or found.seen != (before.seq + 1, entry.record.prev):
+            return False
+        if self.fold.state.closed or not self.is_author_known(found.by):
             return False
         party = self.party_of(entry, before)
         return party is not None and self.signatures_hold(entry, party)
@@ -159,34 +155,20 @@ class Lineup:
     def examine(self, entry):
         """Checks who signed (V4), and whether the entry stands on a damaged one."""
         found = entry.statement
-        if found is None or entry.has_failed:
+        if entry.has_failed:
             return
-        introduces_itself = found.by == entry.seq
-        if introduces_itself and entry.seq and not (found.kind == 1 and found.body["role"] == "runtime"):
-            return self.fail(entry, "A1")
-        if introduces_itself:
-            self.check_signature(entry)
-            entry.stands_on_damage = entry.seq > 0 and self.is_damaged(0)
-        elif self.is_damaged(found.by):
+        if not self.is_author_known(found.by):
             entry.stands_on_damage = True
-            if entry.envelope.is_hybrid != found.is_hybrid:
-                self.fail(entry, "I2")
-        elif found.by not in self.fold.state.instances:
-            self.fail(entry, "A1")
+        elif found.by == entry.seq and entry.seq and not (found.kind == 1 and found.body["role"] == "runtime"):
+            return self.fail(entry, "A1")
         else:
-            self.check_signature(entry)
+            party = self.party_of(entry)
+            if party is None:
+                return self.fail(entry, "A1")
+            if not self.signatures_hold(entry, party):
+                return self.fail(entry, "I2")
         if any(self.is_damaged(seq) for seq in found.named if seq < entry.seq):
             entry.stands_on_damage = True
-
-    def check_signature(self, entry):
-        """Names an entry that its author did not sign (I2), or whose author has no keys (A1)."""
-        if entry.seq and self.is_damaged(0):
-            return
-        party = self.party_of(entry)
-        if party is None:
-            self.fail(entry, "A1")
-        elif not self.signatures_hold(entry, party):
-            self.fail(entry, "I2")
 
     def is_damaged(self, seq):
         """Tells whether an entry is damaged or missing."""
@@ -194,49 +176,48 @@ class Lineup:
             return self.entries[seq].is_damaged
         return seq < self.due
 
+    def is_author_known(self, by):
+        """Tells whether neither the introduction of an author nor entry 0 is damaged or missing."""
+        if self.pending is None:
+            return True
+        return not self.is_damaged(by) and not self.is_damaged(0)
+
     def fold_pending(self):
         """Checks V5 and V6 of the entry before and folds it."""
         entry = self.pending
         if entry is None:
             return
-        if entry.statement and not entry.is_unread:
+        if not entry.has_failed:
             self.check_history(entry)
-        if entry.statement and not entry.is_unread:
             self.check_payloads(entry)
-        if entry.stands_on_damage:
-            entry.is_damaged = True
+        entry.is_damaged |= entry.stands_on_damage
         if not entry.is_damaged:
             entry.is_damaged = not self.fold.applies(entry)
         if entry.is_damaged:
             self.damaged.append(entry.seq)
-        if entry.statement and not entry.is_unread:
+        if not entry.has_failed and entry.statement.by in self.fold.state.instances:
             self.note_author(entry)
 
     def check_history(self, entry):
-        """Checks `seen`, `n` and times (V5)."""
-        if entry.is_unchained:
-            return
+        """Checks `seen`, `n` and times (V5); of an author that is not known, what does not need it."""
         found, received = entry.statement, entry.record.received
-        if not self.has_seen(entry):
-            self.report.find("I5", entry.seq)
         author = self.authors.get(found.by)
-        due = author.n + 1 if author else 0
-        gap = found.n - due
-        before = author.seq if author else found.by - 1
-        lost = sum(1 for seq in self.damaged if seq > before)
-        if not 0 <= gap <= lost:
-            self.report.find("I6", entry.seq)
+        if not self.has_seen(entry, author):
+            self.report.find("I5", entry.seq)
+        if found.by in self.fold.state.instances or found.by == entry.seq:
+            gap = found.n - (author.n + 1 if author else 0)
+            lost = sum(1 for seq in self.damaged if seq > (author.seq if author else found.by))
+            if not 0 <= gap <= lost:
+                self.report.find("I6", entry.seq)
         if received < self.last_received or author and found.at < author.at:
             self.report.find("I10", entry.seq)
-        if not entry.is_changed:
-            self.last_received = received
+        self.last_received = received
 
-    def has_seen(self, entry):
+    def has_seen(self, entry, author):
         """Tells whether `seen` is what I5 demands."""
         found, (size, link) = entry.statement, entry.statement.seen
         if entry.seq == 0:
             return (size, link) == (0, statement.ZERO)
-        author = self.authors.get(found.by)
         below = found.named + ([author.seq] if author else []) + ([found.by] if found.by != entry.seq else [])
         if not max(below + [entry.seq - SEEN_DISTANCE_MAX - 1, 0]) < size <= entry.seq:
             return False
@@ -245,18 +226,20 @@ class Lineup:
         return self.links.get(size - 1) in (None, link)
 
     def check_payloads(self, entry):
-        """Compares payload rows with the references of the body (V6)."""
+        """Compares payload rows with the references of the body (V6). A column that does not fit is None and named already."""
         slots = entry.statement.slots
         rows = self.payloads.get(entry.seq, [])
         for slot, salt, content in rows:
             reference = slots[slot] if slot < len(slots) else None
-            if reference is None or salt is None or content is None or len(content) != reference["length"]:
+            if salt is None or content is None:
+                continue
+            if reference is None or len(salt) != 32 or len(content) != reference["length"]:
                 self.report.find("I9", entry.seq)
             elif statement.commitment(salt, content) != reference["commitment"]:
                 self.report.find("I9", entry.seq)
             else:
                 entry.payloads[slot] = content
-        if len(rows) < len(slots) or {slot for slot, _, _ in rows} < set(range(len(slots))):
+        if not {slot for slot, _, _ in rows} >= set(range(len(slots))):
             self.report.unproven("I9", entry.seq)
 
     def note_author(self, entry):

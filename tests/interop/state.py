@@ -21,16 +21,9 @@ class Entry:
     statement: Statement | None = None
     is_damaged: bool = False
     has_failed: bool = False
-    is_changed: bool = False
     is_out_of_place: bool = False
-    is_unchained: bool = False
     stands_on_damage: bool = False
     payloads: dict = field(default_factory=dict)
-
-    @property
-    def is_unread(self):
-        """Tells an entry that V1, V2 or V4 named; its payloads and history are not looked at."""
-        return self.has_failed and not self.is_changed
 
     @property
     def body(self):
@@ -47,6 +40,7 @@ class Entry:
 class Grant:
     """A grant, what is spent of it, and the grant above it."""
 
+    seq: int
     terms: dict
     window: Window
     digest: str
@@ -55,7 +49,7 @@ class Grant:
     reserved: list = field(default_factory=lambda: [0, 0, 0, 0])
 
     def chain(self):
-        """Yields this grant and those above it, up to the root grant."""
+        """Yields this grant and those above it, up to the one of the principal."""
         grant = self
         while grant:
             yield grant
@@ -151,9 +145,9 @@ class Decision:
     @property
     def is_open(self):
         """Tells an ask without answer and a permit without outcome."""
-        if self.permitted is not None:
-            return not self.is_finished
-        return self.outcome == "ask" and self.answered is None
+        if self.is_finished or self.answered in ("refused", "expired"):
+            return False
+        return self.permitted is not None or self.outcome == "ask"
 
 
 class State:
@@ -165,8 +159,8 @@ class State:
         self.instances, self.issued, self.runs = {}, {}, {}
         self.requests, self.decisions, self.calls, self.questions, self.advice = {}, {}, {}, {}, {}
         self.answers = {}
-        self.policies = {}
-        self.known, self.orders, self.grants = set(), set(), set()
+        self.policies, self.digests = {}, {}
+        self.known, self.orders, self.grants, self.revoked, self.lost = set(), set(), set(), set(), set()
         self.closed = None
         self.recovered, self.unattended, self.unknown = [], [], []
 
@@ -179,6 +173,10 @@ class State:
     def has_in_line(self, author, instance):
         """Tells whether an instance stands in the line of an author."""
         return any(member is instance for member in self.line(author))
+
+    def is_revoked(self, grant):
+        """Tells whether a revocation names a grant or one above it (§5.8)."""
+        return any(above.seq in self.revoked for above in grant.chain())
 
     def active_run(self, instance):
         """Returns the run of an instance if it is active."""

@@ -17,7 +17,7 @@ DEFINITIONS = {
 KEY_MIN = -(2**63)
 # Python decodes SQLite's messages as UTF-8, which quotations from a damaged schema need not be.
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
-LIMITS = {"bytes": (1, 65_535), "salt": (32, 32), "content": (0, 16_777_216), "note": (0, 131_072)}
+LIMITS = {"bytes": (1, 65_535), "salt": (0, 32), "content": (0, 16_777_216), "note": (0, 131_072)}
 
 
 class Unreadable(Exception):

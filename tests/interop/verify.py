@@ -102,18 +102,19 @@ class Verification:
 
     @property
     def is_founding_damaged(self):
-        """Tells whether entry 0 is damaged: no checkpoint and no head is judged then (authority-v1 §6 F)."""
-        return self.last is not None and self.state.body is None
+        """Tells whether entry 0 was not folded: no checkpoint and no head is judged then (authority-v1 §6.1)."""
+        return self.state.body is None
 
     def check_ends_of_tables(self):
         """Names what of the tables cannot be read, and payloads of no entry (L3, L7)."""
         cut_off, entries = self.rows.cut_off, self.lineup.entries
         if "record" in cut_off:
             self.report.find("I4", cut_off["record"] or 0)
-        if not entries:
+        elif not entries:
             self.report.find("I4", None)
-        for owner in self.lineup.payloads:
-            if owner < 0 or owner not in entries and "record" not in cut_off:
+        for owner, rows in self.lineup.payloads.items():
+            is_unfit = any(column is None for row in rows for column in row)
+            if owner < 0 or is_unfit or owner not in entries and "record" not in cut_off:
                 self.report.find("I9", owner if owner >= 0 else None)
         if "payload" in cut_off:
             self.report.find("I9", (cut_off["payload"] or 0) // 8)
