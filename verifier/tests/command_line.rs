@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_ledger::store::{Sqlite, Store};
+use countersign_schemas::digest::Digest;
 use countersign_verifier::cli::run;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::Told;
 use crate::support::cast::Who;
 use crate::support::file::{row, store};
-use crate::support::story::tell;
+use crate::support::story::{LAYER1, tell};
 use crate::support::writer::Twist;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -252,6 +253,210 @@ fn heads_are_read_from_files() -> Outcome {
     Ok(())
 }
 
+/// Writes a trust file about the principal of the story.
+fn trust_file(files: &Files, name: &str, members: &Value) -> Result<String, Box<dyn Error>> {
+    let mut anchor = json!({ "did": Who::Principal.did().short() });
+    if let (Value::Object(into), Value::Object(from)) = (&mut anchor, members) {
+        into.extend(from.clone());
+    }
+    let path = files.folder.path().join(name);
+    let document =
+        json!({ "schema": "countersign.trust/v1", "anchors": [anchor, { "did": Who::Stranger.did().short() }] });
+    fs::write(&path, format!("{document:#}\n"))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+#[test]
+fn a_trust_file_is_an_anchor_with_a_name() -> Outcome {
+    let files = files(Twist::honest())?;
+    let (ledger, _) = texts(&files);
+    let trust = trust_file(&files, "trust.json", &json!({ "name": "Example Ltd" }))?;
+    let said = verify(&[&ledger, "--trust", &trust]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    let principal = Who::Principal.did().short();
+    assert!(
+        said.out.contains(&format!("\nprincipal  {principal}, Example Ltd\n")),
+        "{}",
+        said.out
+    );
+    let said = verify(&[&ledger, "--trust", &trust, "--json"]);
+    let document: Value = serde_json::from_str(&said.out)?;
+    assert_eq!(document["principal"], principal);
+    assert_eq!(document["anchor"], json!({ "did": principal, "name": "Example Ltd" }));
+    Ok(())
+}
+
+#[test]
+fn limits_of_a_trust_file_reject_and_leave_unproven() -> Outcome {
+    let files = files(Twist::honest())?;
+    let (ledger, anchor) = texts(&files);
+    let with = |name: &str, members: Value| -> Result<Said, Box<dyn Error>> {
+        let trust = trust_file(&files, name, &members)?;
+        Ok(verify(&[&ledger, "--trust", &trust]))
+    };
+    let ended = with("ended", json!({ "validUntil": "2025-11-21T08:00:02Z" }))?;
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.out.contains("\n  A4  entry 3  ") && !ended.out.contains("entry 0 "),
+        "{}",
+        ended.out
+    );
+    let stolen = with("stolen", json!({ "compromisedSince": "2025-11-22T00:00:00Z" }))?;
+    assert_eq!(stolen.code, 3);
+    assert!(
+        stolen
+            .out
+            .contains("expected a head over 4 entries, kept since before 2025-11-22T00:00:00Z"),
+        "{}",
+        stolen.out
+    );
+    assert_eq!(
+        with("hosts", json!({ "hosts": [{ "did": Who::Host.did().long() }] }))?.code,
+        0
+    );
+    let told = Told::from(tell(Twist::honest()));
+    let head = files.folder.path().join("head");
+    fs::write(&head, &told.checkpoints[1].note)?;
+    let (head, trust) = (head.to_string_lossy().into_owned(), files.folder.path().join("stolen"));
+    let trust = trust.to_string_lossy().into_owned();
+    assert_eq!(verify(&[&ledger, "--trust", &trust, "--head", &head]).code, 0);
+    assert_eq!(verify(&[&ledger, "--trust", &anchor, "--head", &head]).code, 0);
+    Ok(())
+}
+
+#[test]
+fn a_principal_that_is_named_twice_is_wrong_usage_wherever_it_stands() -> Outcome {
+    let files = files(Twist::honest())?;
+    let (ledger, anchor) = texts(&files);
+    let trust = trust_file(&files, "trust.json", &json!({ "validUntil": "2030-01-01T00:00:00Z" }))?;
+    let second = trust_file(&files, "second.json", &json!({}))?;
+    let (short, long) = (Who::Principal.did().short(), Who::Principal.did().long());
+    for (one, other) in [
+        (trust.as_str(), short),
+        (long, &trust),
+        (&trust, &anchor),
+        (&trust, &second),
+        (short, long),
+    ] {
+        let said = verify(&[&ledger, "--trust", one, "--trust", other]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{one} {other}");
+        assert!(
+            said.err.contains("is named as a trust anchor twice\nhint: "),
+            "{}",
+            said.err
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_trust_file_that_is_refused_says_where_and_why() -> Outcome {
+    let files = files(Twist::honest())?;
+    let (ledger, _) = texts(&files);
+    let short = Who::Principal.did().short();
+    let anchor =
+        |members: &str| format!(r#"{{"schema":"countersign.trust/v1","anchors":[{{"did":"{short}"{members}}}]}}"#);
+    let path = files.folder.path().join("trust.json");
+    let given = path.to_string_lossy().into_owned();
+    for (file, why) in [
+        (
+            anchor(r#","validUntill":"2030-01-01T00:00:00Z""#),
+            "anchor 1: an anchor has the unknown member `validUntill`",
+        ),
+        (
+            anchor(r#","name":"a","name":"b""#),
+            "trust file has `name` twice in one object",
+        ),
+        (
+            anchor(r#","validUntil":"2030-01-01""#),
+            "anchor 1: `validUntil` is no time: time is not written as YYYY-MM-DDTHH:MM:SSZ",
+        ),
+        (
+            anchor(r#","hosts":[{"did":"laptop"}]"#),
+            "anchor 1: host 1: `did` is not a did:peer:4",
+        ),
+        (
+            anchor(&format!("}},{{\"did\":\"{short}\"")),
+            "is named as a trust anchor twice",
+        ),
+        (anchor(r#","\u001b[2J":1"#), r"the unknown member `\u{1b}[2J`"),
+        (anchor(",").replace("},]", "}"), "trust file is not JSON: "),
+        (format!("{}{}", anchor(""), " ".repeat(65_536)), "more than 65536 bytes"),
+    ] {
+        fs::write(&path, file)?;
+        let said = verify(&[&ledger, "--trust", &given]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{why}");
+        assert!(
+            said.err.starts_with(&format!("error: --trust {given}: ")) && said.err.contains(why),
+            "{why}: {}",
+            said.err
+        );
+        assert!(
+            said.err.contains("\nhint: ") && !said.err.contains('\u{1b}'),
+            "{}",
+            said.err
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_asked_beyond_the_law_is_told() -> Outcome {
+    let files = files(Twist::honest())?;
+    let (ledger, anchor) = texts(&files);
+    let digest = Digest::sha256(LAYER1.as_bytes()).to_string();
+    let asked = ["--as-of", "2025-11-21T09:00:00Z", "--policy", &digest];
+    let arguments = [&[ledger.as_str(), "--trust", &anchor][..], &asked[..]].concat();
+    let said = verify(&arguments);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(
+        said.out.contains(&format!(
+            "\nasked      held since 2025-11-21T09:00:00Z, policy sha256 {digest}\n"
+        )),
+        "{}",
+        said.out
+    );
+    assert!(!verify(&[&ledger, "--trust", &anchor]).out.contains("asked"));
+    let required = ["--require", "pq", "--require", "head", "--strict", "--json"];
+    let said = verify(&[&arguments[..], &required[..]].concat());
+    assert_eq!(said.code, 1, "{}", said.out);
+    let document: Value = serde_json::from_str(&said.out)?;
+    assert_eq!(
+        (&document["verdict"], &document["findings"]),
+        (&json!("rejected"), &json!([]))
+    );
+    assert_eq!(document["unproven"][0]["code"], "C1");
+    let expected =
+        json!({ "as_of": "2025-11-21T09:00:00Z", "policy": [digest], "require": ["head", "pq"], "strict": true });
+    assert_eq!(document["asked"], expected);
+    Ok(())
+}
+
+#[test]
+fn each_option_of_an_auditor_changes_the_exit_code() -> Outcome {
+    let files = files(Twist::honest())?;
+    let (ledger, anchor) = texts(&files);
+    let other = Digest::sha256(b"other").to_string();
+    for (asked, code) in [
+        (&["--as-of", "2025-11-21T08:00:51Z"][..], 0),
+        (&["--as-of", "2025-11-21T08:00:50Z"], 1),
+        (&["--policy", &other], 1),
+        (&["--require", "head"], 3),
+        (&["--require", "witness"], 3),
+        (&["--require", "pq"], 0),
+        (&["--strict"], 0),
+        (&["--strict", "--require", "witness"], 1),
+    ] {
+        let said = verify(&[&[ledger.as_str(), "--trust", &anchor][..], asked].concat());
+        assert_eq!(said.code, code, "{asked:?}: {}", said.out);
+    }
+    assert_eq!(verify(&[&ledger, "--strict"]).code, 1);
+    assert_eq!(verify(&["/nonexistent", "--strict"]).code, 4);
+    let said = verify(&["/nonexistent", "--strict", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&said.out)?["asked"]["strict"], true);
+    Ok(())
+}
+
 #[test]
 fn what_is_no_ledger_is_unreadable_and_says_what_next() -> Outcome {
     let folder = tempfile::tempdir()?;
@@ -285,7 +490,9 @@ fn what_is_no_ledger_is_unreadable_and_says_what_next() -> Outcome {
 fn wrong_usage_is_2_and_reads_nothing() -> Outcome {
     let files = files(Twist::honest())?;
     let (ledger, _) = texts(&files);
-    let usages: [&[&str]; 11] = [
+    let digest = Digest::sha256(b"policies").to_string();
+    let (upper, short, long) = (digest.to_uppercase(), &digest[1..], format!("{digest}00"));
+    let usages: [&[&str]; 27] = [
         &[],
         &["-"],
         &[&ledger, "-"],
@@ -294,6 +501,28 @@ fn wrong_usage_is_2_and_reads_nothing() -> Outcome {
         &[&ledger, "--trust", &ledger],
         &[&ledger, "--head", "/nonexistent"],
         &[&ledger, "--unknown"],
+        &[&ledger, "--policy"],
+        &[&ledger, "--policy", ""],
+        &[&ledger, "--policy", short],
+        &[&ledger, "--policy", &long],
+        &[&ledger, "--policy", &upper],
+        &[&ledger, "--policy", "/etc/policy.cedar"],
+        &[&ledger, "--as-of"],
+        &[&ledger, "--as-of", "2025-11-21"],
+        &[&ledger, "--as-of", "2025-11-21T08:00:00"],
+        &[&ledger, "--as-of", "2025-11-21T08:00:00.000Z"],
+        &[&ledger, "--as-of", "1763712000000"],
+        &[
+            &ledger,
+            "--as-of",
+            "2025-11-21T08:00:00Z",
+            "--as-of",
+            "2025-11-21T08:00:00Z",
+        ],
+        &[&ledger, "--require"],
+        &[&ledger, "--require", "Head"],
+        &[&ledger, "--require", "head,pq"],
+        &[&ledger, "--strict", "--strict"],
         &[&ledger, "--action", "x"],
         &[&ledger, "--action", "1", "--entry", "2"],
         &[&ledger, "--json", "--explain"],
@@ -318,6 +547,10 @@ fn help_and_version_are_results() {
     for option in [
         "--trust",
         "--head",
+        "--policy",
+        "--as-of",
+        "--require",
+        "--strict",
         "--explain",
         "--action",
         "--agent",

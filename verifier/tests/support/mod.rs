@@ -66,8 +66,16 @@ pub(crate) fn audit(told: &Told, options: &AuditOptions) -> Report {
 
 /// Code and entry of every finding.
 pub(crate) fn codes(report: &Report) -> Vec<(String, Option<u64>)> {
-    let pair = |finding: &Finding| (finding.code.to_string(), finding.entry.map(Seq::get));
-    report.findings.iter().map(pair).collect()
+    report.findings.iter().map(place).collect()
+}
+
+/// Code and entry of everything that is unproven.
+pub(crate) fn unproven(report: &Report) -> Vec<(String, Option<u64>)> {
+    report.unproven.iter().map(place).collect()
+}
+
+fn place(finding: &Finding) -> (String, Option<u64>) {
+    (finding.code.to_string(), finding.entry.map(Seq::get))
 }
 
 /// Asserts that a twisted story breaks `code` at the entry with `label`, and nothing else; that a runtime would have

@@ -39,7 +39,11 @@ pub(crate) const RUNTIME: Author = (Who::Opener, Seq::ZERO);
 
 /// Tells the whole story; `twist` may change anything.
 pub(crate) fn tell<'t>(twist: Twist<'t>) -> Writer<'t> {
-    let mut writer = Writer::new(twist);
+    tell_by(Writer::new(twist))
+}
+
+/// Tells it by a writer whose clock may already have gone on.
+pub(crate) fn tell_by(mut writer: Writer<'_>) -> Writer<'_> {
     opening(&mut writer);
     cast(&mut writer);
     scouting(&mut writer);
@@ -88,6 +92,17 @@ pub(crate) fn founding_terms() -> Opened {
 }
 
 pub(crate) fn adopt(writer: &mut Writer<'_>, label: &'static str, layer: PolicyLayer, text: &str) -> Seq {
+    adopt_with(writer, label, layer, text, None)
+}
+
+/// As [`adopt`], with an order.
+pub(crate) fn adopt_with(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    layer: PolicyLayer,
+    text: &str,
+    order: Option<Order>,
+) -> Seq {
     let payloads = [text.as_bytes(), SCHEMA.as_bytes(), ENTITIES.as_bytes()];
     writer.enter(label, RUNTIME, &payloads, |refs| {
         let [policies, schema, entities] = [&refs[0], &refs[1], &refs[2]].map(PayloadRef::clone);
@@ -97,7 +112,7 @@ pub(crate) fn adopt(writer: &mut Writer<'_>, label: &'static str, layer: PolicyL
             schema,
             entities,
             language: name("cedar-4"),
-            order: None,
+            order,
         }
         .into()
     })
