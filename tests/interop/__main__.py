@@ -19,7 +19,10 @@ def main():
     comparing = commands.add_parser("compare", help="compare this reader with a `verify` binary on one ledger")
     comparing.add_argument("binary")
     comparing.set_defaults(run=compare_with_binary)
-    for command in (verifying, comparing):
+    changing = commands.add_parser("changes", help="compare with a `verify` binary on a sample of changes of a ledger")
+    changing.add_argument("binary")
+    changing.set_defaults(run=compare_changes)
+    for command in (verifying, comparing, changing):
         command.add_argument("ledger")
         command.add_argument("--trust", action="append", default=[], metavar="DID|FILE")
         command.add_argument("--head", action="append", default=[], metavar="FILE")
@@ -45,25 +48,33 @@ def verify_ledger(arguments):
 def judge(arguments):
     """Verifies the ledger of a command; None, with a word on stderr, where an anchor or head cannot be read."""
     try:
-        anchors = [did.read_anchor(anchor_text(given)) for given in arguments.trust]
         heads = [Path(given).read_bytes() for given in arguments.head]
+        return verify.verify_file(arguments.ledger, anchors_of(arguments), heads)
     except (did.Refused, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return None
-    return verify.verify_file(arguments.ledger, anchors, heads)
+
+
+def anchors_of(arguments):
+    """Reads the anchors of a command."""
+    return [did.read_anchor(anchor_text(given)) for given in arguments.trust]
 
 
 def compare_with_binary(arguments):
-    """Prints both verdicts where they differ."""
+    """Prints in what both verdicts differ."""
     verdict = judge(arguments)
     if verdict is None:
         return USAGE
-    expected = compare.of_binary(arguments.binary, arguments.ledger, arguments.trust, arguments.head)
-    found = compare.differences(expected, verdict)
+    said = compare.of_binary(arguments.binary, arguments.ledger, arguments.trust, arguments.head)
+    found = compare.differences(said, verdict)
     print(f"{arguments.ledger}: exit {verdict['exit']}, {'differs in ' + ', '.join(found) if found else 'the same'}")
-    if found:
-        print(f"binary: {json.dumps(expected)}\nreader: {json.dumps(verdict)}")
     return 1 if found else 0
+
+
+def compare_changes(arguments):
+    """Prints counts by kind of change and every disagreement."""
+    anchors = anchors_of(arguments)
+    return tell(*compare.with_changes(arguments.binary, arguments.ledger, arguments.trust, anchors))
 
 
 def anchor_text(given):
@@ -74,19 +85,18 @@ def anchor_text(given):
 def run_vectors(arguments):
     """Prints counts and every disagreement."""
     counts, disagreements, other_words = vectors.run(arguments.folder)
-    for topic, count in sorted(counts.items()):
-        print(f"{count:5} {topic}")
-    print(f"{sum(counts.values()):5} in all, {len(disagreements)} disagree")
     for line in other_words:
         print(f"refused under another word, which does not bind: {line}")
-    for line in disagreements:
-        print(f"disagrees: {line}")
-    return 1 if disagreements or not counts else 0
+    return tell(counts, disagreements)
 
 
 def run_corpus(arguments):
     """Prints counts by class and every disagreement."""
-    counts, disagreements = compare.corpus(arguments.folder)
+    return tell(*compare.corpus(arguments.folder))
+
+
+def tell(counts, disagreements):
+    """Prints counts and disagreements; gives the exit code."""
     for kind, count in sorted(counts.items()):
         print(f"{count:5} {kind}")
     print(f"{sum(counts.values()):5} in all, {len(disagreements)} disagree")
