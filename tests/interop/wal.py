@@ -16,12 +16,16 @@ def has_lost(octets):
     log = parse_header(octets[:HEADER])
     if log:
         return has_lost_behind(log, log.frames(octets))
-    for bit in range(HEADER * 8):
-        flipped = bytearray(octets[:HEADER])
-        flipped[bit // 8] ^= 1 << bit % 8
-        if log := parse_header(bytes(flipped)):
-            return any(frame.mark and frame.salts == log.salts for frame in log.frames(octets))
+    if logs := [log for bit in range(HEADER * 8) if (log := parse_header(flipped(octets[:HEADER], bit)))]:
+        return any(frame.mark and frame.salts == log.salts for log in logs for frame in log.frames(octets))
     return any(has_marks(Log(order, size, octets[16:24], None), octets) for size in PAGE_SIZES for order in "<>")
+
+
+def flipped(header, bit):
+    """Returns a header with one bit flipped."""
+    octets = bytearray(header)
+    octets[bit // 8] ^= 1 << bit % 8
+    return bytes(octets)
 
 
 def has_marks(log, octets):
