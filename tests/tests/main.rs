@@ -3,6 +3,7 @@
 //! Every module is one topic and every test's name a claim. Ledgers are read with SQLite and with `countersign ledger`,
 //! attacks are made on copies of one demo ledger that all tests share.
 
+mod auditor;
 mod bad_input;
 mod bits;
 mod chat;
