@@ -5,6 +5,7 @@ mod asked;
 mod command_line;
 mod completeness;
 mod damage;
+mod entry_verdicts;
 mod honest;
 mod predecessor;
 mod random_honest;

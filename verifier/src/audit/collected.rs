@@ -1,5 +1,6 @@
 //! The findings of a whole audit, in bounded memory.
 
+use super::entry_verdicts::Named;
 use crate::audit::Verdict;
 use crate::code::Class;
 use crate::finding::Finding;
@@ -14,6 +15,8 @@ pub(super) struct Collected {
     /// How many of either were left out.
     pub(super) omitted: usize,
     pub(super) verdict: Verdict,
+    /// Remembers codes and entries of all of them, if that is asked for.
+    pub(super) named: Named,
 }
 
 impl Default for Collected {
@@ -23,12 +26,14 @@ impl Default for Collected {
             unproven: Vec::new(),
             omitted: 0,
             verdict: Verdict::Verified,
+            named: Named::default(),
         }
     }
 }
 
 impl Collected {
     pub(super) fn push(&mut self, finding: Finding) {
+        self.named.note(&finding);
         let (list, verdict) = match finding.class {
             Class::Written | Class::Denied => (&mut self.breaches, Verdict::Rejected),
             Class::Unreadable => (&mut self.breaches, Verdict::Unreadable),

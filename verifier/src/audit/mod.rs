@@ -6,6 +6,7 @@
 
 mod asked;
 mod collected;
+mod entry_verdicts;
 mod heads;
 mod limits;
 mod payloads;
@@ -17,6 +18,7 @@ mod row;
 mod signatures;
 
 pub use asked::{Asked, Required};
+pub use entry_verdicts::{EntryVerdict, EntryWord, Listing, NAMED_MAX, audit_listing};
 pub use predecessor::{Continued, compare, stated_size};
 pub use replay::{Folded, ReplayError, SnapshotError, replay};
 pub use report::{Assurance, PolicyInForce, Report, TrustedAs, Verdict};
@@ -39,6 +41,7 @@ use crate::finding::Finding;
 use crate::law::{Entry, Law};
 use asked::Auditor;
 use collected::Collected;
+use entry_verdicts::Named;
 use heads::Heads;
 use payloads::Unfit;
 use predecessor::Marks;
@@ -82,12 +85,17 @@ pub struct Rows<E, C> {
 /// Judges the ledger behind `reader`.
 #[must_use]
 pub fn audit(reader: &LedgerReader, options: &AuditOptions) -> Report {
+    audit_naming(reader, options, Named::default()).0
+}
+
+/// As [`audit`]; gives what `named` remembers too.
+fn audit_naming(reader: &LedgerReader, options: &AuditOptions, named: Named) -> (Report, Listing) {
     let rows = Rows {
         genesis: genesis_of(reader),
         entries: reader.entries(),
         checkpoints: reader.checkpoints(),
     };
-    let mut audit = read_all(rows, options);
+    let mut audit = read_all(rows, options, named);
     audit.findings.extend(lost_commits(reader));
     audit.report(options)
 }
@@ -117,10 +125,10 @@ where
     E: Iterator<Item = Result<StoredEntry, ItemError>>,
     C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
 {
-    read_all(rows, options).report(options)
+    read_all(rows, options, Named::default()).report(options).0
 }
 
-fn read_all<E, C>(rows: Rows<E, C>, options: &AuditOptions) -> Audit
+fn read_all<E, C>(rows: Rows<E, C>, options: &AuditOptions, named: Named) -> Audit
 where
     E: Iterator<Item = Result<StoredEntry, ItemError>>,
     C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
@@ -129,6 +137,7 @@ where
     let heads = Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads);
     let mut audit = Audit::behind(Folded::default(), heads);
     audit.story = options.story.then(Story::default);
+    audit.findings.named = named;
     audit.auditor = Auditor::new(options);
     audit.marks = Marks::at(&options.marks);
     audit.read(rows.entries, Until::End);
@@ -462,7 +471,7 @@ impl Audit {
     }
 
     /// V7 to V9.
-    fn report(mut self, options: &AuditOptions) -> Report {
+    fn report(mut self, options: &AuditOptions) -> (Report, Listing) {
         let size = Size::clamped(self.rows);
         let heads = std::mem::take(&mut self.heads);
         let covered = heads.covers(size);
@@ -478,9 +487,11 @@ impl Audit {
         if options.asked.strict {
             self.findings.reject_unproven();
         }
+        let named = std::mem::take(&mut self.findings.named);
         let report = Report::new(&self.law, self.findings, self.rows, head, self.story);
         let report = report.placed(&self.law, self.marks, self.predecessor);
-        report.on_behalf_of(options, &self.law)
+        let report = report.on_behalf_of(options, &self.law);
+        (report, Listing::new(named, self.law))
     }
 
     /// V7; gives the state, unless anything is broken or cannot be judged: then the first of it.

@@ -161,6 +161,7 @@ impl Report {
             unproven,
             omitted,
             verdict,
+            named: _,
         } = all;
         Self {
             findings: breaches,

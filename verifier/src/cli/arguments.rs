@@ -51,7 +51,10 @@ pub(super) struct Arguments {
     /// Show one entry
     #[arg(long, value_name = "N")]
     pub(super) entry: Option<u64>,
-    /// Print one JSON document a ledger
+    /// Print a verdict for each entry instead
+    #[arg(long, conflicts_with_all = ["explain", "part"])]
+    pub(super) entries: bool,
+    /// Print one JSON document a ledger, or with --entries one an entry
     #[arg(long, conflicts_with_all = ["explain", "part"])]
     pub(super) json: bool,
     /// Ask nothing (nothing is ever asked)

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod brought;
+mod entries;
 mod tell;
 
 use std::ffi::OsString;
@@ -73,6 +74,10 @@ fn judge_all(arguments: &Arguments, out: &mut impl Write, err: &mut impl Write) 
     let mut worst = Verdict::Verified;
     let mut first = true;
     for ledgers in ledgers.chunks(together) {
+        if arguments.entries {
+            worst = worst.max(entries::list(ledgers, arguments, &options, out, err)?);
+            continue;
+        }
         for (path, report) in ledgers.iter().zip(judge(ledgers, &options, err)?) {
             if !first && !arguments.json {
                 writeln!(out)?;
