@@ -4,6 +4,7 @@
 //! read. It opens the file read-only, takes a `-wal` beside it into account, and sees one state of the ledger for
 //! as long as it lives, also beside a live writer.
 
+mod again;
 mod columns;
 mod entries;
 mod error;
@@ -16,6 +17,7 @@ use countersign_schemas::number::{Seq, Size};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+pub use again::StoredRecord;
 pub use columns::Table;
 pub use entries::{Checkpoints, Entries};
 pub use error::{ItemError, ReadError};
@@ -158,6 +160,14 @@ impl LedgerReader {
     /// The first [`ItemError`] of its record or of its payload rows.
     pub fn entry(&self, seq: Seq) -> Result<Option<StoredEntry>, ItemError> {
         entries::single(&self.connection, key_of(seq.get()))
+    }
+
+    /// Reads one record, and which payloads stand beside it but not what they hold; `None` when there is no such record.
+    ///
+    /// # Errors
+    /// [`ItemError`] of the record, or of a table that cannot be read.
+    pub fn record(&self, seq: Seq) -> Result<Option<StoredRecord>, ItemError> {
+        again::record(&self.connection, key_of(seq.get()))
     }
 
     /// Reads the entry with the largest number; `None` when there is none.

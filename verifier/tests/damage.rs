@@ -38,6 +38,7 @@ fn audit_items(items: Vec<Result<StoredEntry, ItemError>>, told: &Told) -> Repor
         genesis: told.entries.first().cloned(),
         entries: items.into_iter(),
         checkpoints: told.checkpoints.iter().cloned().map(Ok),
+        again: &|seq| told.again(seq),
     };
     audit_rows(rows, &anchored())
 }

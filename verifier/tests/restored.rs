@@ -209,7 +209,7 @@ fn hostile_snapshots_never_panic() {
             bad[place] ^= bit;
             if let Ok(mut restored) = Folded::from_snapshot(&bad) {
                 let _ = restored.law.completeness(None);
-                fold_row(&mut restored, Seq::clamped(30), &rows[30]);
+                fold_row(&mut restored, Seq::clamped(30), &rows, &rows[30]);
             }
         }
     }

@@ -330,6 +330,8 @@ impl Signed {
             statement: &self.statement,
             statement_digest: self.digest,
             payloads: &bytes,
+            // This program enters no `payload.erased`, and takes none from another process.
+            named: None,
         })
         .map_err(|finding| RecordError::Unlawful {
             kind: self.statement.kind(),

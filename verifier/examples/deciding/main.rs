@@ -163,6 +163,7 @@ impl Unsigned {
             statement: &statement,
             statement_digest: Digest::from_bytes(link),
             payloads: &[Some(payload)],
+            named: None,
         };
         let begun = Instant::now();
         let admitted = self.law.admit(&entry);

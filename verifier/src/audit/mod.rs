@@ -7,6 +7,7 @@
 mod asked;
 mod collected;
 mod entry_verdicts;
+mod erasures;
 mod heads;
 mod limits;
 mod payloads;
@@ -27,7 +28,7 @@ use std::collections::BTreeSet;
 
 use countersign_identity::trust::Anchor;
 use countersign_ledger::merkle::Frontier;
-use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, Table};
+use countersign_ledger::reader::{ItemError, LedgerReader, StoredCheckpoint, StoredEntry, StoredRecord, Table};
 use countersign_ledger::store::WalDamage;
 use countersign_schemas::body::{Body, Predecessor};
 use countersign_schemas::kind::Kind;
@@ -35,13 +36,14 @@ use countersign_schemas::number::{Seq, Size};
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::{Seen, Statement};
 
-use crate::code::Code;
+use crate::code::{Class, Code};
 use crate::explain::Story;
 use crate::finding::Finding;
 use crate::law::{Entry, Law};
 use asked::Auditor;
 use collected::Collected;
 use entry_verdicts::Named;
+use erasures::{Absent, Again, Target};
 use heads::Heads;
 use payloads::Unfit;
 use predecessor::Marks;
@@ -73,13 +75,15 @@ pub struct AuditOptions {
 }
 
 /// A ledger as rows, wherever they come from.
-pub struct Rows<E, C> {
+pub struct Rows<'r, E, C> {
     /// The first row, which names the checkpoint keys.
     pub genesis: Option<StoredEntry>,
     /// All rows, the first one included.
     pub entries: E,
     /// All checkpoint rows.
     pub checkpoints: C,
+    /// Reads one record again: an erasure is judged by the entry that it names, which may lie far behind.
+    pub again: &'r dyn Fn(Seq) -> Option<StoredRecord>,
 }
 
 /// Judges the ledger behind `reader`.
@@ -94,6 +98,7 @@ fn audit_naming(reader: &LedgerReader, options: &AuditOptions, named: Named) -> 
         genesis: genesis_of(reader),
         entries: reader.entries(),
         checkpoints: reader.checkpoints(),
+        again: &|seq| again(reader, seq),
     };
     let mut audit = read_all(rows, options, named);
     audit.findings.extend(lost_commits(reader));
@@ -105,6 +110,11 @@ fn audit_naming(reader: &LedgerReader, options: &AuditOptions, named: Named) -> 
 fn genesis_of(reader: &LedgerReader) -> Option<StoredEntry> {
     let mut items = reader.entries_from(Seq::ZERO).take(ITEMS_BEFORE_ENTRY_MAX + 1);
     items.find_map(Result::ok).filter(|entry| entry.seq == 0)
+}
+
+/// The record at `seq`, which was handed out before.
+fn again(reader: &LedgerReader, seq: Seq) -> Option<StoredRecord> {
+    reader.record(seq).ok().flatten()
 }
 
 /// Transactions that SQLite no longer sees, because the `-wal` is damaged before them (ledger-v1 §4.9).
@@ -120,7 +130,7 @@ fn lost_commits(reader: &LedgerReader) -> Option<Finding> {
 }
 
 /// Judges rows.
-pub fn audit_rows<E, C>(rows: Rows<E, C>, options: &AuditOptions) -> Report
+pub fn audit_rows<E, C>(rows: Rows<'_, E, C>, options: &AuditOptions) -> Report
 where
     E: Iterator<Item = Result<StoredEntry, ItemError>>,
     C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
@@ -128,14 +138,14 @@ where
     read_all(rows, options, Named::default()).report(options).0
 }
 
-fn read_all<E, C>(rows: Rows<E, C>, options: &AuditOptions, named: Named) -> Audit
+fn read_all<'r, E, C>(rows: Rows<'r, E, C>, options: &AuditOptions, named: Named) -> Audit<'r>
 where
     E: Iterator<Item = Result<StoredEntry, ItemError>>,
     C: Iterator<Item = Result<StoredCheckpoint, ItemError>>,
 {
     let genesis = rows.genesis.and_then(Row::read);
     let heads = Heads::read(genesis.as_ref(), rows.checkpoints, &options.heads);
-    let mut audit = Audit::behind(Folded::default(), heads);
+    let mut audit = Audit::behind(Folded::default(), heads, rows.again);
     audit.story = options.story.then(Story::default);
     audit.findings.named = named;
     audit.auditor = Auditor::new(options);
@@ -177,7 +187,7 @@ struct Waiting {
     verified: Verified,
 }
 
-struct Audit {
+struct Audit<'a> {
     law: Law,
     keys: Keys,
     tree: Frontier,
@@ -186,6 +196,8 @@ struct Audit {
     waiting: Option<Waiting>,
     /// Payload rows of the entries to come that were named for what they hold.
     unfit: Unfit,
+    absent: Absent,
+    again: Again<'a>,
     /// The key that the next row should have.
     next: Seq,
     rows: u64,
@@ -195,9 +207,9 @@ struct Audit {
     predecessor: Option<Predecessor>,
 }
 
-impl Audit {
+impl<'a> Audit<'a> {
     /// Goes on behind what was folded already.
-    fn behind(folded: Folded, mut heads: Heads) -> Self {
+    fn behind(folded: Folded, mut heads: Heads, again: Again<'a>) -> Self {
         let Folded { law, tree } = folded;
         heads.note_root(tree.size(), || tree.root());
         Self {
@@ -210,6 +222,8 @@ impl Audit {
             findings: Collected::default(),
             waiting: None,
             unfit: Unfit::default(),
+            absent: Absent::default(),
+            again,
             story: None,
             auditor: Auditor::default(),
             marks: Marks::default(),
@@ -369,7 +383,15 @@ impl Audit {
     /// V5, V6 and F.
     fn judge(&mut self, row: &Row, record: &Record, decoded: &Decoded) {
         let statement = &decoded.statement;
-        let payloads = payloads::check(row.seq, statement, &row.payloads, &self.unfit, &mut self.findings);
+        let payloads = payloads::check(
+            row.seq,
+            statement,
+            &row.payloads,
+            &self.unfit,
+            &mut self.absent,
+            &mut self.findings,
+        );
+        let target = Target::of(&statement.body, self.again);
         let entry = Entry {
             seq: row.seq,
             received: record.received,
@@ -379,8 +401,14 @@ impl Audit {
             statement,
             statement_digest: decoded.digest,
             payloads: &payloads,
+            named: target.as_ref().map(|target| &target.named),
         };
-        self.findings.extend(self.law.fold(&entry));
+        let found = self.law.fold(&entry);
+        let is_lawful = found.iter().all(|it| it.class == Class::Unproven) && !self.law.is_damaged(row.seq);
+        self.findings.extend(found);
+        if let (Body::PayloadErased(body), Some(target), true) = (&statement.body, &target, is_lawful) {
+            target.erased(row.seq, body, &mut self.absent, &mut self.findings);
+        }
         self.auditor.look_at(&self.law, &entry, &mut self.findings);
         if let Some(story) = &mut self.story {
             story.take(&self.law, &entry);

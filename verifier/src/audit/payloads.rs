@@ -8,6 +8,7 @@ use countersign_schemas::payload::{PayloadRef, Salt};
 use countersign_schemas::statement::Statement;
 
 use super::collected::Collected;
+use super::erasures::Absent;
 use crate::code::Code;
 use crate::finding::Finding;
 
@@ -36,6 +37,7 @@ pub(super) fn check<'r>(
     statement: &Statement,
     rows: &'r [StoredPayload],
     unfit: &Unfit,
+    absent: &mut Absent,
     findings: &mut Collected,
 ) -> Vec<Option<&'r [u8]>> {
     let references = statement.body.payloads();
@@ -56,8 +58,7 @@ pub(super) fn check<'r>(
             Some(row) => check_one(seq, slot, reference, row, findings),
             None if unfit.contains(seq, slot) => None,
             None => {
-                let expected = format!("the payload in slot {slot}, {} bytes", reference.length);
-                findings.push(Finding::unproven(Code::I9, seq, expected, "no payload"));
+                absent.find(seq, slot, reference, findings);
                 None
             }
         })

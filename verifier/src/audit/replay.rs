@@ -99,12 +99,13 @@ pub fn replay(reader: &LedgerReader, from: Option<Folded>) -> Result<Folded, Rep
     let from = from.unwrap_or_default();
     let (next, size) = (from.law.next_seq(), from.size());
     let genesis = genesis_of(reader).and_then(Row::read);
+    let again = |seq| super::again(reader, seq);
     let (entries, checkpoints) = if next == Seq::ZERO {
         (reader.entries(), reader.checkpoints())
     } else {
         (reader.entries_from(next), reader.checkpoints_from(size))
     };
-    let mut audit = Audit::behind(from, Heads::read(genesis.as_ref(), checkpoints, &[]));
+    let mut audit = Audit::behind(from, Heads::read(genesis.as_ref(), checkpoints, &[]), &again);
     audit.read(entries, Until::Breach);
     audit.folded().map_err(ReplayError::of)
 }

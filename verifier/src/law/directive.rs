@@ -59,6 +59,11 @@ impl Carried {
         self.digest
     }
 
+    /// What the principal ordered, if the principal did.
+    pub(super) fn act(&self) -> Option<DirectiveAct> {
+        self.act
+    }
+
     /// A5 unless exactly `expected` was ordered. What is wrong with the order itself is named already.
     pub(super) fn require(&self, expected: DirectiveAct, out: &mut Findings) {
         if let Some(act) = self.act {

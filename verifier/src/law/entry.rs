@@ -5,6 +5,8 @@ use countersign_schemas::digest::{Digest, Link};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::statement::Statement;
 
+use super::erasure::Named;
+
 /// An entry with everything that the law looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
@@ -24,6 +26,8 @@ pub struct Entry<'a> {
     pub statement_digest: Digest,
     /// The bytes of its payloads by slot; `None` where they are absent, or are not what was committed to.
     pub payloads: &'a [Option<&'a [u8]>],
+    /// For a `payload.erased`, the entry that it names, read again; `None` where that cannot be read, and for every other kind.
+    pub named: Option<&'a Named>,
 }
 
 impl<'a> Entry<'a> {

@@ -17,6 +17,7 @@ mod damage;
 mod decision;
 mod directive;
 mod entry;
+mod erasure;
 mod findings;
 mod foreseen;
 mod genesis;
@@ -41,6 +42,7 @@ mod succession;
 
 pub use chain::SEEN_LAG_MAX;
 pub use entry::Entry;
+pub use erasure::Named;
 pub use foreseen::{Evaluated, PolicyQuestion};
 pub use genesis::Opening;
 pub use grant_chain::GrantState;
@@ -137,7 +139,8 @@ enum Change {
     Joined(Box<introduction::Joined>),
     Issued(Box<introduction::Issued>),
     Revoked(revocation::Revoked),
-    PolicyAdopted(Adopted),
+    Erased(erasure::Erased),
+    PolicyAdopted(policy_adoption::Entered),
     RunStarted(run::Started),
     RunEnded(run::Ended),
     ModelCalled(model::Called),
@@ -161,6 +164,7 @@ impl Change {
             Self::Joined(change) => change.apply(law),
             Self::Issued(change) => change.apply(law),
             Self::Revoked(change) => change.apply(law),
+            Self::Erased(change) => change.apply(law),
             Self::PolicyAdopted(change) => change.apply(law),
             Self::RunStarted(change) => change.apply(law),
             Self::RunEnded(change) => change.apply(law),
@@ -403,7 +407,8 @@ impl Law {
             Body::InstanceStopped(body) => stop::check_stop(self, author, body, out),
             Body::LedgerClosed(body) => stop::check_close(self, entry, author, body, out),
             Body::LedgerRecovered(body) => recovery::check(self, entry, author, body, out),
-            Body::PayloadErased(_) | Body::PeerNoted(_) => {
+            Body::PayloadErased(body) => erasure::check(self, entry, body, out),
+            Body::PeerNoted(_) => {
                 out.newer(entry.statement.kind());
                 None
             }

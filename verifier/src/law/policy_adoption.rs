@@ -3,12 +3,14 @@
 use std::str;
 use std::sync::Arc;
 
+use countersign_identity::credential::DirectiveAct;
 use countersign_schemas::body::{PolicyAdopted, PolicyLayer};
 use countersign_schemas::cbor::{DecodeError, Decoder, Encoder};
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Seq;
 use countersign_schemas::payload::PayloadClass;
 
+use super::directive::{self, Carried};
 use super::entry::Entry;
 use super::findings::Findings;
 use super::snapshot_values::{Kept, malformed};
@@ -86,9 +88,18 @@ impl Adopted {
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }
+}
 
+/// A text that is entered, with the order behind it.
+pub(super) struct Entered {
+    adopted: Adopted,
+    order: Option<Digest>,
+}
+
+impl Entered {
     pub(super) fn apply(self, law: &mut Law) {
-        law.policies.adopt(self);
+        law.policies.adopt(self.adopted);
+        law.orders.extend(self.order);
     }
 }
 
@@ -130,8 +141,12 @@ impl Policies {
 
 pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mut Findings) -> Option<Change> {
     let has_order = body.order.is_some();
-    if has_order {
-        out.newer("a policy adopted on a person's order");
+    let carried = match &body.order {
+        Some(order) => Some(directive::read(law, entry, order, out)?),
+        None => None,
+    };
+    if let Some(carried) = &carried {
+        check_order(carried, body.layer, entry.payload(0), out);
     }
     if body.language.as_str() != LANGUAGE {
         out.newer(format_args!("the policy language {}", body.language));
@@ -148,8 +163,11 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
     if may_permit && !law.runs.is_empty() && !has_order {
         out.breach(
             Code::A5,
-            format_args!("no change of layer {} once a run has started", body.layer.code()),
-            "a change",
+            format_args!(
+                "an order of the principal for a change of layer {} once a run has started",
+                body.layer.code()
+            ),
+            "none",
         );
     }
     let (policies, schema, entities) = (entry.payload(0), entry.payload(1), entry.payload(2));
@@ -164,13 +182,37 @@ pub(super) fn check(law: &Law, entry: &Entry<'_>, body: &PolicyAdopted, out: &mu
     };
     let digest = policies.map(Digest::sha256);
     let text = loaded.as_deref().filter(|loaded| needs_text(loaded)).and(policies);
-    Some(Change::PolicyAdopted(Adopted {
-        seq: entry.seq,
-        layer: body.layer,
-        digest,
-        loaded,
-        text: text.and_then(|text| str::from_utf8(text).ok()).map(Arc::from),
+    Some(Change::PolicyAdopted(Entered {
+        order: carried.map(|carried| carried.digest()),
+        adopted: Adopted {
+            seq: entry.seq,
+            layer: body.layer,
+            digest,
+            loaded,
+            text: text.and_then(|text| str::from_utf8(text).ok()).map(Arc::from),
+        },
     }))
+}
+
+/// A5: the principal ordered exactly this text in this layer.
+fn check_order(carried: &Carried, layer: PolicyLayer, text: Option<&[u8]>, out: &mut Findings) {
+    let ordered = match carried.act() {
+        Some(DirectiveAct::Adopt { policies, .. }) => Some(policies),
+        Some(DirectiveAct::Revoke { .. } | DirectiveAct::Erase { .. }) => None,
+        // What is wrong with the order itself is named already.
+        None => return,
+    };
+    if let (None, Some(ordered)) = (text, ordered) {
+        out.unproven(
+            Code::A5,
+            format_args!("policies {ordered}, as ordered"),
+            "their text is absent",
+        );
+    }
+    match text.map(Digest::sha256).or(ordered) {
+        Some(policies) => carried.require(DirectiveAct::Adopt { layer, policies }, out),
+        None => out.breach(Code::A5, "an order to adopt policies", "an order for another act"),
+    }
 }
 
 /// Whether a snapshot has to hold the text of a layer to load it again.

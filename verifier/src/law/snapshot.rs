@@ -12,7 +12,7 @@ use super::snapshot_values::Kept;
 use crate::policy::{BUILTIN_LAYER0, SCHEMA};
 
 /// To be raised with every change of the state, of its encoding, or of what a rule makes of it.
-const FORMAT: u64 = 4;
+const FORMAT: u64 = 5;
 
 /// What a snapshot has to begin with: the format, the version of the program, and the built-in texts that it leaves out.
 fn version() -> Vec<u8> {

@@ -1,10 +1,11 @@
-//! A ledger of second thoughts: after a crash a lost action is taken up again, and then the principal withdraws the lead.
+//! A ledger of second thoughts: after a crash a lost action is taken up again; the principal withdraws the lead, and has a
+//! result erased.
 
 use countersign_schemas::number::Seq;
 
 use super::aftermath::{LIST, clean_up, end, join, start, until_the_crash};
 use super::cast::Who;
-use super::orders::revoke_on_order_by;
+use super::orders::{erase, revoke_on_order_by};
 use super::story::{Author, EDIT, close_by, decide_by, finish_by, inside, request, resume, turn};
 use super::writer::{Twist, Writer};
 
@@ -19,6 +20,8 @@ pub(crate) fn amends<'t>(twist: Twist<'t>) -> Writer<'t> {
     finish_by(&mut writer, "again-finish", second, allowed);
     let list = request(&mut writer, "list", lead, LIST, cause, &[]);
     decide_by(&mut writer, "list-decision", second, list, inside("/w/src"));
+    let result = writer.at("again-finish");
+    erase(&mut writer, "erase", second, (result, 0));
     end(&mut writer, second, lead);
     close_by(&mut writer, second);
     writer

@@ -12,7 +12,7 @@ pub(crate) mod writer;
 use std::collections::BTreeSet;
 
 use countersign_identity::trust::Anchor;
-use countersign_ledger::reader::{StoredCheckpoint, StoredEntry};
+use countersign_ledger::reader::{StoredCheckpoint, StoredEntry, StoredRecord};
 use countersign_verifier::audit::{AuditOptions, Report, Rows, audit_rows};
 
 use countersign_schemas::number::Seq;
@@ -39,6 +39,18 @@ impl Told {
     }
 }
 
+impl Told {
+    /// One record, read again.
+    pub(crate) fn again(&self, seq: Seq) -> Option<StoredRecord> {
+        let place = i64::try_from(seq.get()).ok()?;
+        let row = self.entries.iter().find(|row| row.seq == place)?;
+        Some(StoredRecord {
+            record: row.record.clone(),
+            slots: row.payloads.iter().map(|payload| payload.slot).collect(),
+        })
+    }
+}
+
 impl From<Writer<'_>> for Told {
     fn from(writer: Writer<'_>) -> Self {
         Self {
@@ -60,6 +72,7 @@ pub(crate) fn audit(told: &Told, options: &AuditOptions) -> Report {
         genesis: told.entries.iter().find(|entry| entry.seq == 0).cloned(),
         entries: told.entries.iter().cloned().map(Ok),
         checkpoints: told.checkpoints.iter().cloned().map(Ok),
+        again: &|seq| told.again(seq),
     };
     audit_rows(rows, options)
 }

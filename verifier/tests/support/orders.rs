@@ -5,15 +5,17 @@ use countersign_identity::credential::{DirectiveAct, DirectiveClaims, GrantClaim
 use countersign_identity::grant::Lineage;
 use countersign_ledger::cose::Unverified;
 use countersign_ledger::reader::StoredEntry;
-use countersign_schemas::body::{Granted, Order, OrderForm, RevokeReason, Revoked};
-use countersign_schemas::digest::Digest;
+use countersign_schemas::body::{
+    ErasureGround, Granted, Order, OrderForm, PayloadErased, PolicyLayer, RevokeReason, Revoked,
+};
+use countersign_schemas::digest::{Commitment, Digest};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
 
 use super::cast::Who;
 use super::credentials::{HOUR, START, issue, root_grant, window};
-use super::story::{Author, RUNTIME, binding, introduce};
+use super::story::{Author, RUNTIME, adopt_with, binding, introduce};
 use super::writer::Writer;
 
 /// The claims of an order that can be entered all day long; no two places of a ledger have the same.
@@ -134,6 +136,94 @@ pub(crate) fn introduce_under(
     };
     let role = InstanceRole::Agent(Box::new(grant));
     introduce(writer, label, RUNTIME, who, role, (Who::Host, None, Some(parent))).0
+}
+
+/// An erasure of the payload in `slot` of the entry at `target`: entered on the principal's order, and done.
+pub(crate) fn erase(writer: &mut Writer<'_>, label: &'static str, author: Author, (target, slot): (Seq, usize)) -> Seq {
+    let seq = record_erasure(writer, label, author, (target, slot), |_| {});
+    drop_payload(writer, target, slot);
+    seq
+}
+
+/// As [`erase`], with the payload left where it is; `change` may alter what is signed.
+pub(crate) fn record_erasure(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    (target, slot): (Seq, usize),
+    change: impl FnOnce(&mut DirectiveClaims),
+) -> Seq {
+    let payload = commitment_of(writer, target, slot);
+    let mut claims = erasure_claims(writer, target, payload);
+    change(&mut claims);
+    enter_erasure(
+        writer,
+        label,
+        author,
+        (target, payload),
+        ordered(&claims, Who::Principal),
+    )
+}
+
+/// An erasure with any order; the payload stays.
+pub(crate) fn enter_erasure(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    author: Author,
+    (entry, commitment): (Seq, Commitment),
+    order: Order,
+) -> Seq {
+    writer.enter(label, author, &[], |_| {
+        PayloadErased {
+            entry,
+            commitment,
+            ground: ErasureGround::Request,
+            order,
+        }
+        .into()
+    })
+}
+
+/// What the principal signs to have a payload of the entry at `target` erased.
+pub(crate) fn erasure_claims(writer: &Writer<'_>, target: Seq, payload: Commitment) -> DirectiveClaims {
+    let entry = digest_of(writer, target);
+    let reason = ErasureGround::Request;
+    directive(writer, DirectiveAct::Erase { entry, payload, reason })
+}
+
+/// The commitment to the payload in `slot` of the entry at `target`; of none, where there is none.
+pub(crate) fn commitment_of(writer: &Writer<'_>, target: Seq, slot: usize) -> Commitment {
+    let row = usize::try_from(target.get())
+        .ok()
+        .and_then(|place| writer.entries.get(place));
+    let statement = row.map(statement_of);
+    let commitment = statement.and_then(|it| it.body.payloads().get(slot).map(|payload| payload.commitment));
+    commitment.unwrap_or(Commitment::from_bytes([0; 32]))
+}
+
+/// Deletes a payload row.
+pub(crate) fn drop_payload(writer: &mut Writer<'_>, target: Seq, slot: usize) {
+    let row = usize::try_from(target.get())
+        .ok()
+        .and_then(|place| writer.entries.get_mut(place));
+    if let Some(row) = row {
+        row.payloads.retain(|payload| usize::from(payload.slot) != slot);
+    }
+}
+
+/// A policy that the principal ordered; `change` may alter what is signed. The label begins with `layer`.
+pub(crate) fn adopt_on_order(
+    writer: &mut Writer<'_>,
+    label: &'static str,
+    layer: PolicyLayer,
+    text: &str,
+    change: impl FnOnce(&mut DirectiveClaims),
+) -> Seq {
+    let policies = Digest::sha256(text.as_bytes());
+    let mut claims = directive(writer, DirectiveAct::Adopt { layer, policies });
+    change(&mut claims);
+    let order = ordered(&claims, Who::Principal);
+    adopt_with(writer, label, layer, text, Some(order))
 }
 
 /// The statement that a row holds.

@@ -17,7 +17,7 @@ use countersign_schemas::record::Record;
 use countersign_schemas::statement::{Seen, Statement};
 use countersign_schemas::text::Origin;
 use countersign_verifier::finding::Finding;
-use countersign_verifier::law::{Entry, Law};
+use countersign_verifier::law::{Entry, Law, Named};
 
 use super::cast::{Who, checkpoint_keys};
 use super::credentials::START;
@@ -269,6 +269,12 @@ impl<'t> Writer<'t> {
         seq
     }
 
+    /// What an erasure needs of the entry that it names.
+    fn named(&self, seq: Seq) -> Option<Named> {
+        let row = self.entries.get(usize::try_from(seq.get()).ok()?)?;
+        Named::read(&row.record)
+    }
+
     fn append(&mut self, draft: Draft) {
         let encoded = draft.statement.encode();
         let envelope = cose::sign(&encoded, draft.set, draft.ledger, draft.signer.secret());
@@ -284,6 +290,10 @@ impl<'t> Writer<'t> {
         let link = chain::link(&record);
         let shown: Vec<Option<&[u8]>> = draft.payloads.iter().map(|payload| Some(payload.as_slice())).collect();
         let place = Seq::clamped(self.next);
+        let named = match &draft.statement.body {
+            Body::PayloadErased(body) => self.named(body.entry),
+            _ => None,
+        };
         let entry = Entry {
             seq: place,
             received,
@@ -293,6 +303,7 @@ impl<'t> Writer<'t> {
             statement: &draft.statement,
             statement_digest: digest,
             payloads: &shown,
+            named: named.as_ref(),
         };
         // What a runtime would refuse to write, a verifier finds; a refusal leaves the state as it was.
         if let Err(refusal) = self.law.admit(&entry) {

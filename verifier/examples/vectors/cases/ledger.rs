@@ -65,7 +65,7 @@ pub(super) const RECOVERY: Honest = Honest {
 
 pub(super) const AMENDS: Honest = Honest {
     name: "amends",
-    why: "after a crash a lost action is taken up again; then the principal withdraws the lead, whose last action is finished and whose next one is denied",
+    why: "after a crash a lost action is taken up again; then the principal withdraws the lead, whose last action is finished and whose next one is denied, and has a result erased",
     tell: amends,
 };
 

@@ -1,8 +1,10 @@
-//! One way to break each rule about what is withdrawn, and about the orders behind it (authority-v1 §5.7, §5.8).
+//! One way to break each rule about what is withdrawn, and about the orders behind it (authority-v1 §5.4, §5.7 to §5.9).
 
 use countersign_identity::credential::{DirectiveAct, DirectiveClaims};
-use countersign_schemas::body::{Body, Check, Order, Outcome, Part, PartOutcome, RevokeReason};
-use countersign_schemas::digest::LedgerId;
+use countersign_schemas::body::{
+    Body, Check, ErasureGround, Order, Outcome, Part, PartOutcome, PolicyLayer, RevokeReason,
+};
+use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Doc, List};
 use countersign_schemas::number::{Millis, Seq};
 
@@ -11,17 +13,25 @@ use super::ledger::AMENDS;
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, window};
 use crate::support::orders::{
-    enter_revocation, introduce_under, issue_to_host, ordered, revocation_claims, revocation_order, revoke,
-    revoke_on_order,
+    adopt_on_order, commitment_of, enter_erasure, enter_revocation, erasure_claims, introduce_under, issue_to_host,
+    ordered, record_erasure, revocation_claims, revocation_order, revoke, revoke_on_order,
 };
-use crate::support::story::{EDIT, RUNTIME, lead, resume, scout};
+use crate::support::story::{EDIT, LAYER1, RUNTIME, lead, resume, scout};
 use crate::support::writer::{Draft, Twist, Writer};
 
 pub(super) fn broken() -> Vec<Broken> {
-    [revocations(), orders(), authority(), approvers(), resumptions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        revocations(),
+        orders(),
+        authority(),
+        approvers(),
+        resumptions(),
+        erasures(),
+        adoptions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The runtime revokes the lead in front of `label`.
@@ -315,5 +325,83 @@ fn resumptions() -> Vec<Broken> {
             "edit-again",
         ),
         resumed("resumes_asked", "an ask that nobody answered is taken up", EDIT, "bash"),
+    ]
+}
+
+fn erasures() -> Vec<Broken> {
+    let of_evidence = |writer: &mut Writer<'_>| {
+        let target = writer.at("layer1");
+        record_erasure(writer, "erase", RUNTIME, (target, 0), |_| {});
+    };
+    let of_another = |writer: &mut Writer<'_>| {
+        let (target, other) = (writer.at("edit-finish"), writer.at("bash-finish"));
+        let payload = commitment_of(writer, other, 0);
+        let order = ordered(&erasure_claims(writer, target, payload), Who::Principal);
+        enter_erasure(writer, "erase", RUNTIME, (target, payload), order);
+    };
+    let on_revocation = |writer: &mut Writer<'_>| {
+        let (target, scout) = (writer.at("edit-finish"), writer.at("scout"));
+        let payload = commitment_of(writer, target, 0);
+        let order = revocation_order(writer, scout, |_| {});
+        enter_erasure(writer, "erase", RUNTIME, (target, payload), order);
+    };
+    let on_another_ground = |writer: &mut Writer<'_>| {
+        let target = writer.at("edit-finish");
+        record_erasure(writer, "erase", RUNTIME, (target, 0), |claims| {
+            if let DirectiveAct::Erase { reason, .. } = &mut claims.act {
+                *reason = ErasureGround::Retention;
+            }
+        });
+    };
+    let by_lead = |writer: &mut Writer<'_>| {
+        let (lead, target) = (lead(writer), writer.at("edit-finish"));
+        record_erasure(writer, "erase", lead, (target, 0), |_| {});
+    };
+    let at =
+        |name, why, write: fn(&mut Writer<'static>)| case("A5", name, why, "erase", Twist::before("lead-stop", write));
+    vec![
+        at("erased_evidence", "a policy text is erased", of_evidence),
+        at("erased_other", "an entry has no such payload", of_another),
+        at("erased_order", "an order to revoke erases nothing", on_revocation),
+        at(
+            "erased_ground",
+            "an erasure on another ground than ordered",
+            on_another_ground,
+        ),
+        at("erased_by_agent", "an agent erases", by_lead),
+    ]
+}
+
+fn adoptions() -> Vec<Broken> {
+    let adopt = |change: fn(&mut DirectiveClaims)| {
+        Twist::before("lead-stop", move |writer: &mut Writer<'_>| {
+            adopt_on_order(writer, "layer1-ordered", PolicyLayer::Organisation, LAYER1, change);
+        })
+    };
+    let at = |name, why, twist| case("A5", name, why, "layer1-ordered", twist);
+    vec![
+        at(
+            "adopted_text",
+            "an order for another policy text",
+            adopt(|claims| {
+                if let DirectiveAct::Adopt { policies, .. } = &mut claims.act {
+                    *policies = Digest::sha256(b"another text");
+                }
+            }),
+        ),
+        at(
+            "adopted_layer",
+            "an order for another layer",
+            adopt(|claims| {
+                if let DirectiveAct::Adopt { layer, .. } = &mut claims.act {
+                    *layer = PolicyLayer::File;
+                }
+            }),
+        ),
+        at(
+            "adopted_expired",
+            "a policy that is adopted too late",
+            adopt(|claims| claims.expires = Millis::clamped(START + 1_000)),
+        ),
     ]
 }
