@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use countersign_identity::did::{PeerDid, ShortDid};
 use countersign_identity::trust::{Anchor, TrustEntry};
-use countersign_schemas::body::{Body, Order, OrderForm};
+use countersign_schemas::body::Body;
 use countersign_schemas::list::Doc;
 use countersign_schemas::number::{Millis, Seq, Size};
 use serde::Deserialize;
@@ -126,9 +126,6 @@ impl Party {
     /// Judges an entry that carries a document of this party.
     fn signed(&mut self, entry: &Entry<'_>, findings: &mut impl Extend<Finding>) {
         let (name, received) = (self.name, entry.received);
-        if self.last == Some(entry.seq) {
-            return;
-        }
         self.last = Some(entry.seq);
         let breach = |code, expected: String| Finding::new(code, entry.seq, expected, received.to_string());
         if let Some(from) = self.from.filter(|from| received < *from) {
@@ -162,7 +159,8 @@ impl Party {
     }
 }
 
-/// The parties that an entry carries documents of, in the order of these.
+/// The parties that an entry carries documents of, in the order of these. Of an order in another form than a credential none
+/// is known, and an entry with one is not folded.
 fn issuers(body: &Body) -> impl Iterator<Item = Cow<'_, str>> {
     documents(body).into_iter().filter_map(|doc| {
         let issued: Issued<'_> = serde_json::from_slice(doc.as_bytes()).ok()?;
@@ -182,10 +180,10 @@ fn documents(body: &Body) -> Vec<&Doc> {
         Body::LedgerOpened(body) => body.credentials.iter().collect(),
         Body::IdentityIntroduced(body) => vec![&body.credential],
         Body::GrantIssued(body) => vec![&body.credential],
-        Body::GrantRevoked(body) => ordered(body.order.as_ref()),
-        Body::PolicyAdopted(body) => ordered(body.order.as_ref()),
-        Body::ApprovalEntered(body) => ordered(Some(&body.order)),
-        Body::PayloadErased(body) => ordered(Some(&body.order)),
+        Body::GrantRevoked(body) => body.order.iter().map(|order| &order.doc).collect(),
+        Body::PolicyAdopted(body) => body.order.iter().map(|order| &order.doc).collect(),
+        Body::ApprovalEntered(body) => vec![&body.order.doc],
+        Body::PayloadErased(body) => vec![&body.order.doc],
         Body::RunStarted(_)
         | Body::RunEnded(_)
         | Body::ModelCalled(_)
@@ -201,10 +199,4 @@ fn documents(body: &Body) -> Vec<&Doc> {
         | Body::LedgerRecovered(_)
         | Body::PeerNoted(_) => Vec::new(),
     }
-}
-
-/// An order that is a credential; other forms name no issuer.
-fn ordered(order: Option<&Order>) -> Vec<&Doc> {
-    let order = order.filter(|order| order.form == OrderForm::DataIntegrity);
-    order.map(|order| &order.doc).into_iter().collect()
 }
