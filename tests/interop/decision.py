@@ -5,15 +5,13 @@ from hashlib import sha256
 from . import credential, grant, jcs, projection
 from .errors import NotFolded
 from .state import Decision
+from .statement import CODES
 
 STRICTEST = ["could-not-evaluate", "deny", "ask", "allow"]
-CHECKS = (
-    "grant budget permit-layers lower-layers protected-places shell-analysis second-opinion availability"
-).split()
+CHECKS = list(CODES["check"][1].values())
 GATEKEEPERS_WORD = {"deny", "ask", "could-not-evaluate", "neutral"}
 LOWER_LAYERS = {"user", "project", "session", "file"}
-LAYER_NAMES = ["builtin", "organisation", "user", "project", "session", "file"]
-POLICIES_MAX = 262_144
+LAYER_NAMES = list(CODES["layer"][1].values())
 
 
 def strictest(parts):
@@ -168,26 +166,9 @@ class Decisions:
         layers = set(self.state.policies)
         if (3 in places) != (about is not None and bool(layers & LOWER_LAYERS)):
             return False
-        forced = self.forced_rules(about)
-        for part in (by_check["permit-layers"], by_check.get("lower-layers")):
-            wanted = forced.get(part["check"]) if part else None
-            if wanted and (part["outcome"] != "could-not-evaluate" or not wanted <= set(part["rules"])):
-                return False
         if any(part["outcome"] not in GATEKEEPERS_WORD for part in parts if CHECKS.index(part["check"]) > 3):
             return False
         return strictest(parts) == entry.body["outcome"]
-
-    def forced_rules(self, about):
-        """Returns the rules by which parts 2 and 3 could not be evaluated, whatever the policies say (§8.1, §8.3)."""
-        if about is None:
-            return {"permit-layers": {"projection"}}
-        forced = {} if "builtin" in self.state.policies else {"permit-layers": {"0/absent"}}
-        for layer, adopted in self.state.policies.items():
-            texts = [adopted.payload(name) for name in ("policies", "schema", "entities")]
-            if None not in texts and not is_readable(*texts):
-                part = "lower-layers" if layer in LOWER_LAYERS else "permit-layers"
-                forced.setdefault(part, set()).add(f"{LAYER_NAMES.index(layer)}/unreadable")
-        return forced
 
     def end_fits(self, entry, request):
         """Checks `policies`, `expires` and `ask` (D4b)."""
@@ -319,12 +300,3 @@ def observed_of(octets):
         return observed if fits and isinstance(observed["real_path"], str) else None
     except (jcs.Refused, KeyError, TypeError):
         return None
-
-
-def is_readable(policies, schema, entities):
-    """Tells whether the texts of a layer are such that Cedar need not be asked to call them unreadable (§8.1)."""
-    try:
-        policies.decode()
-    except UnicodeDecodeError:
-        return False
-    return len(policies) <= POLICIES_MAX and entities == b"[]" and projection.is_published("schema", schema)

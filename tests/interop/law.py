@@ -1,11 +1,13 @@
 """The fold (authority-v1 §4, §5): which entries are lawful behind which others."""
 
+from hashlib import sha256
+
 from . import checkpoint, jcs, merkle, projection
 from .decision import Decisions
 from .errors import NotFolded
 from .identity import Introductions
 from .state import AMOUNTS, Call, Question, Request, Run, State
-from .statement import KINDS
+from .statement import CODES, KINDS
 
 ANSWER_MAX = 16_777_216
 AMOUNT_MAX = 2**53 - 1
@@ -19,7 +21,7 @@ SPEAKS = {
     "advisor": set("model.called model.answered advice.given session.event instance.stopped".split()),
     "approver": set(),
 }
-UNJUDGED = {"payload.erased", "peer.noted"}
+UNJUDGED = {"peer.noted"}
 # §6 F: not named behind a damaged entry, because the sums they rest on are not known there.
 RESTS_ON_SUMS = {"D1", "D4a", "D4b", "D7", "G6", "G8"}
 
@@ -91,18 +93,45 @@ class Fold(Introductions, Decisions):
     def policy_adopted(self, entry, _author):
         """Folds a policy (§5.4)."""
         body, state = entry.body, self.state
-        if "order" in body or body["language"] != "cedar-4":
+        if body["language"] != "cedar-4":
             self.unjudged()
         if any(body[name]["class"] != "evidence" for name in ("policies", "schema", "entities")):
             self.content()
-        if body["layer"] == "builtin":
-            for name in ("policies", "schema"):
-                text = entry.payload(name)
-                if text is not None and not projection.is_published(name, text):
-                    self.content()
-        if body["layer"] in ("builtin", "organisation") and state.runs:
+        if "order" in body:
+            self.check_adoption(entry)
+        elif body["layer"] in ("builtin", "organisation") and state.runs:
             self.content()
+        elif body["layer"] == "builtin":
+            texts = [(name, entry.payload(name)) for name in ("policies", "schema")]
+            if any(text is not None and not projection.is_published(name, text) for name, text in texts):
+                self.content()
         state.policies[body["layer"]] = entry
+
+    def check_adoption(self, entry):
+        """Demands that the principal ordered exactly this policy (§5.7)."""
+        text, layers = entry.payload("policies"), list(CODES["layer"][1].values())
+        ordered = self.directive(entry) or {}
+        wanted = {"act": "adopt", "layer": layers.index(entry.body["layer"])}
+        if text is None:
+            self.report.unproven("A5", entry.seq)
+            wanted["policies"] = ordered.get("policies")
+        else:
+            wanted["policies"] = sha256(text).hexdigest()
+        if ordered != wanted:
+            self.content()
+
+    def payload_erased(self, entry, author):
+        """Folds an erasure (§5.9)."""
+        body, named = entry.body, self.lineup.entries[entry.body["entry"]]
+        slots = [slot for slot in named.statement.slots if slot["commitment"] == body["commitment"]]
+        if not slots:
+            self.content()
+            raise NotFolded
+        wanted = {"act": "erase", "entry": named.statement.digest.hex(), "reason": body["ground"]}
+        is_ordered = self.directive(entry) == wanted | {"payload": body["commitment"].hex()}
+        if not is_ordered or any(slot["class"] != "content" for slot in slots):
+            return self.content()
+        self.state.erased += [(named.seq, slot.slot) for slot in slots]
 
     def run_started(self, entry, author):
         """Folds the beginning of a run."""

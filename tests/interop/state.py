@@ -162,7 +162,7 @@ class State:
         self.policies, self.digests = {}, {}
         self.known, self.orders, self.grants, self.revoked, self.lost = set(), set(), set(), set(), set()
         self.closed = None
-        self.recovered, self.unattended, self.unknown = [], [], []
+        self.recovered, self.unattended, self.unknown, self.erased = [], [], [], []
 
     def line(self, instance):
         """Yields an instance and those it took over from, one after the other."""

@@ -17,53 +17,49 @@ NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,64}")
 ORIGIN = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 DID = re.compile(r"did:[A-Za-z0-9._:%-]{4,8188}")
 
-# §5.22: bound of the list, and the words by number.
-CODES = {
-    "suites": (1, {0: "table"}),
-    "role": (3, dict(enumerate("runtime agent advisor approver".split()))),
-    "key form": (2, {1: "ssh", 2: "webauthn"}),
-    "revocation reason": (15, dict(enumerate("unspecified key-compromise ceased halted".split()))),
-    "layer": (5, dict(enumerate("builtin organisation user project session file".split()))),
-    "run mode": (7, dict(enumerate("interactive coordinator worker headless".split()))),
-    "clock": (3, dict(enumerate("unknown unsynced ntp tsa".split()))),
-    "end reason": (
-        7,
-        dict(enumerate("done failed halted-budget halted-policy interrupted environment bug other".split())),
-    ),
-    "model outcome": (4, dict(enumerate("ok error timeout refused cancelled".split()))),
-    "advice form": (1, dict(enumerate("readable opaque".split()))),
-    "advice relation": (2, dict(enumerate("overridden followed not-assessable".split()))),
-    "decision outcome": (3, dict(enumerate("deny allow ask could-not-evaluate".split()))),
-    "part outcome": (4, dict(enumerate("deny allow ask could-not-evaluate neutral".split()))),
-    "check": (
-        7,
-        dict(
-            enumerate(
-                "grant budget permit-layers lower-layers protected-places shell-analysis second-opinion "
-                "availability".split()
-            )
-        ),
-    ),
-    "approver class": (1, dict(enumerate("person agent".split()))),
-    "approval verdict": (1, dict(enumerate("refused given".split()))),
-    "order form": (3, dict(enumerate("data-integrity sshsig webauthn cose".split()))),
-    "action outcome": (4, dict(enumerate("ok error timeout aborted unknown".split()))),
-    "event": (
-        63,
-        dict(
-            enumerate(
-                "clock-stepped instruction approval-expired append-refused handler-failed halted interrupted review "
-                "warning".split(),
-                start=1,
-            )
-        ),
-    ),
-    "erasure ground": (15, dict(enumerate("unspecified request retention mistake".split()))),
-    "stop reason": (15, dict(enumerate("done failed halted interrupted crashed revoked".split())) | {15: "other"}),
-    "recovery reason": (15, dict(enumerate("lost-tail old-copy".split()))),
-    "direction": (1, dict(enumerate("out in".split()))),
-    "payload class": (1, dict(enumerate("content evidence".split()))),
-}
+# §5.22: name and bound of each list, and its words; they count from 0, or on from a number that is given.
+CODE_LISTS = """\
+suites 1: table
+role 3: runtime agent advisor approver
+key form 2: 1=ssh webauthn
+revocation reason 15: unspecified key-compromise ceased halted
+layer 5: builtin organisation user project session file
+run mode 7: interactive coordinator worker headless
+clock 3: unknown unsynced ntp tsa
+end reason 7: done failed halted-budget halted-policy interrupted environment bug other
+model outcome 4: ok error timeout refused cancelled
+advice form 1: readable opaque
+advice relation 2: overridden followed not-assessable
+decision outcome 3: deny allow ask could-not-evaluate
+part outcome 4: deny allow ask could-not-evaluate neutral
+check 7: grant budget permit-layers lower-layers protected-places shell-analysis second-opinion availability
+approver class 1: person agent
+approval verdict 1: refused given
+order form 3: data-integrity sshsig webauthn cose
+action outcome 4: ok error timeout aborted unknown
+event 63: 1=clock-stepped instruction approval-expired append-refused handler-failed halted interrupted review warning
+erasure ground 15: unspecified request retention mistake
+stop reason 15: done failed halted interrupted crashed revoked 15=other
+recovery reason 15: lost-tail old-copy
+direction 1: out in
+payload class 1: content evidence
+"""
+
+
+def read_codes(table):
+    """Reads a table of lists; gives bound and words by number for each."""
+    codes = {}
+    for line in table.splitlines():
+        (name, bound), words, number = line.partition(":")[0].rsplit(" ", 1), {}, 0
+        for word in line.partition(":")[2].split():
+            given, is_given, rest = word.partition("=")
+            number, word = (int(given), rest) if is_given else (number, word)
+            words[number], number = word, number + 1
+        codes[name] = (int(bound), words)
+    return codes
+
+
+CODES = read_codes(CODE_LISTS)
 EFFECTS = ["read", "write", "execute", "network", "delegate", "consult"]
 
 # §5: per kind its name, whether both signatures are required, and the fields `key name type`; `?` marks an optional key.

@@ -177,6 +177,9 @@ class Verification:
             self.report.unproven("C1", closed.seq if closed else self.last)
         if self.rows.has_lost:
             self.report.unproven("C1", None)
+        for seq, slot in state.erased:
+            if any(stored == slot for stored, _, _ in self.lineup.payloads.get(seq, [])):
+                self.report.unproven("I9", seq)
         for seq in state.recovered:
             self.report.unproven("C1", seq)
         for seq in state.unattended:
