@@ -4,6 +4,7 @@
 mod asked;
 mod command_line;
 mod completeness;
+mod explained;
 mod damage;
 mod entry_verdicts;
 mod honest;

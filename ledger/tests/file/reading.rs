@@ -87,6 +87,23 @@ fn single_entries_are_found_or_not() -> TestResult {
 }
 
 #[test]
+fn a_record_is_read_again_with_the_slots_of_its_payloads() -> TestResult {
+    let folder = tempdir()?;
+    let path = folder.path().join("ledger.db");
+    closed_ledger(&path, 60)?;
+    let reader = LedgerReader::open(&path)?;
+    for number in [0, 1, 2, 51, 59] {
+        let entry = reader.entry(seq(number))?.ok_or("the entry is missing")?;
+        let again = reader.record(seq(number))?.ok_or("the record is missing")?;
+        let slots: Vec<u8> = entry.payloads.iter().map(|payload| payload.slot).collect();
+        assert_eq!((again.record, again.slots), (entry.record, slots), "entry {number}");
+    }
+    assert!(reader.record(seq(60))?.is_none());
+    assert!(reader.record(seq(u64::MAX))?.is_none());
+    Ok(())
+}
+
+#[test]
 fn reader_keeps_its_state_while_the_writer_goes_on() -> TestResult {
     let folder = tempdir()?;
     let path = folder.path().join("ledger.db");
@@ -321,6 +338,17 @@ fn columns_of_other_types_and_lengths_are_told_and_the_rest_is_read() -> TestRes
         Err(ItemError::WrongType {
             table: Table::Payload,
             row: 8,
+            ..
+        })
+    ));
+    // What a payload holds is not looked at where only the record is read again.
+    let again = reader.record(seq(1))?.ok_or("the record is missing")?;
+    assert!(again.slots.contains(&0));
+    assert!(matches!(
+        reader.record(seq(3)),
+        Err(ItemError::WrongType {
+            table: Table::Record,
+            row: 3,
             ..
         })
     ));

@@ -50,6 +50,7 @@ fn tree(story: &Story, text: &mut String) {
     line(text, 1, &format!("host  {}", story.host));
     for (seq, grant) in &story.issued {
         wrapped(text, 2, &format!("granted by the principal at {seq}: {grant}"));
+        revocation_line(story, *seq, None, 3, text);
     }
     for (seq, party) in introduced_by(story, None) {
         party_lines(story, seq, party, 2, text);
@@ -70,6 +71,9 @@ fn introduced_by(story: &Story, by: Option<Seq>) -> impl Iterator<Item = (Seq, &
 
 fn party_lines(story: &Story, seq: Seq, party: &Party, depth: usize, text: &mut String) {
     header(story, seq, party, depth, text);
+    for words in story.erased.get(&seq).into_iter().flatten() {
+        line(text, depth + 1, &format!("erased  {words}"));
+    }
     for policy in story.policies.get(&seq).into_iter().flatten() {
         line(text, depth + 1, &format!("policy  {policy}"));
     }
@@ -100,6 +104,7 @@ fn header(story: &Story, seq: Seq, party: &Party, depth: usize, text: &mut Strin
     if let Some(before) = party.succeeds {
         line(text, depth + 1, &format!("took over from {}", name_of(story, before)));
     }
+    revocation_line(story, seq, party.parent_grant, depth + 1, text);
     if let Some(loss) = story.losses.get(&seq) {
         line(text, depth + 1, loss);
     }
@@ -120,6 +125,28 @@ fn header(story: &Story, seq: Seq, party: &Party, depth: usize, text: &mut Strin
             &format!("run at {run}, {}, {ended}: {}", told.mode, told.task),
         );
     }
+}
+
+/// Says by whom the authority at `seq` was withdrawn: itself, or else the nearest above it.
+fn revocation_line(story: &Story, seq: Seq, parent: Option<Seq>, depth: usize, text: &mut String) {
+    let above = |seq: &Seq| story.parties.get(seq).and_then(|party| party.parent_grant);
+    let chain = std::iter::once(seq).chain(std::iter::successors(parent, above));
+    let found = chain
+        .take(DEPTH_MAX)
+        .find_map(|target| Some((target, story.revoked.get(&target)?)));
+    let Some((target, revoked)) = found else { return };
+    let what = if target == seq {
+        "revoked".to_owned()
+    } else {
+        format!("revoked with the grant at {target},")
+    };
+    let ordered = if revoked.is_ordered {
+        ", ordered by the principal"
+    } else {
+        ""
+    };
+    let (at, by, reason) = (revoked.seq, name_of(story, revoked.by), revoked.reason);
+    line(text, depth, &format!("{what} at {at} by {by} ({reason}){ordered}"));
 }
 
 /// The chain of a grant: from the one who gave it up to the principal.
@@ -175,7 +202,13 @@ fn action_lines(story: &Story, request: Seq, action: &Action, depth: usize, text
     if let Some(seq) = action.introduced {
         line(text, depth + 2, &format!("introduced {}", name_of(story, seq)));
     }
+    if let Some(lost) = action.resumes {
+        line(text, depth + 2, &format!("takes up again what was requested at {lost}"));
+    }
     line(text, depth + 2, &ending_words(action));
+    for words in &action.erased {
+        line(text, depth + 2, words);
+    }
 }
 
 fn decision_lines(story: &Story, decision: &Decision, depth: usize, text: &mut String) {
@@ -228,7 +261,13 @@ fn ending_words(action: &Action) -> String {
     );
     let permits = |decision: &Decision| matches!(decision.outcome, Outcome::Allow | Outcome::Ask) && !refused;
     match action.finished {
-        Some((seq, outcome)) => format!("{cause}, finished at {seq}: {outcome}"),
+        Some((seq, outcome)) => {
+            let behind = action
+                .revoked
+                .map(|seq| format!(", behind the revocation at {seq}"))
+                .unwrap_or_default();
+            format!("{cause}, finished at {seq}: {outcome}{behind}")
+        }
         None if action.decision.as_ref().is_some_and(permits) => format!("{cause}, no outcome on record"),
         None => format!("{cause}, not executed"),
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_schemas::body::{
     ActionRequested, AdviceRelation, ApprovalEntered, Body, DecisionMade, EventCode, FinishOutcome, Outcome, Part,
-    PartOutcome, Role, Verdict,
+    PartOutcome, PayloadErased, RevokeReason, Revoked as RevokedBody, Role, Verdict,
 };
 use countersign_schemas::kind::Kind;
 use countersign_schemas::number::Seq;
@@ -24,6 +24,10 @@ pub struct Story {
     pub(super) issued: BTreeMap<Seq, String>,
     /// What was adopted, by author.
     pub(super) policies: BTreeMap<Seq, Vec<String>>,
+    /// What was erased, by who entered it.
+    pub(super) erased: BTreeMap<Seq, Vec<String>>,
+    /// What was revoked: the first `grant.revoked` of each target, and its words.
+    pub(super) revoked: BTreeMap<Seq, Revoked>,
     /// What was said of a loss, by author.
     pub(super) losses: BTreeMap<Seq, String>,
     pub(super) runs: BTreeMap<Seq, RunTold>,
@@ -59,6 +63,16 @@ pub(super) struct Party {
     pub(super) succeeded_by: Option<Seq>,
 }
 
+/// The end of an authority.
+#[derive(Debug)]
+pub(super) struct Revoked {
+    pub(super) seq: Seq,
+    pub(super) by: Seq,
+    pub(super) reason: RevokeReason,
+    /// Whether the principal ordered it.
+    pub(super) is_ordered: bool,
+}
+
 /// One run.
 #[derive(Debug)]
 pub(super) struct RunTold {
@@ -81,7 +95,13 @@ pub(super) struct Action {
     pub(super) introduced: Option<Seq>,
     pub(super) consulted: Option<(Seq, Seq)>,
     pub(super) advised: Option<Seq>,
+    /// The lost request that it takes up again.
+    pub(super) resumes: Option<Seq>,
     pub(super) finished: Option<(Seq, FinishOutcome)>,
+    /// The revocation behind which it was finished.
+    pub(super) revoked: Option<Seq>,
+    /// Payloads of its entries that were erased.
+    pub(super) erased: Vec<String>,
 }
 
 /// The decision on a request.
@@ -135,12 +155,19 @@ impl Story {
                 let grant = law.grant_of(entry.seq).map(|state| summary::grant(state.grant()));
                 self.issued.extend(grant.map(|grant| (entry.seq, grant)));
             }
+            Body::GrantRevoked(body) => self.revoked(law, entry.seq, author, body),
+            Body::PayloadErased(body) => self.erased(entry.seq, author, body),
             Body::PolicyAdopted(body) => {
                 let adopted = law.layers_in_force().find(|adopted| adopted.seq() == entry.seq);
                 let digest = adopted.and_then(crate::law::Adopted::digest);
                 let digest = digest.map_or_else(|| "text absent".to_owned(), |digest| format!("sha256 {digest}"));
                 let (layer, code, seq) = (body.layer, body.layer.code(), entry.seq);
-                let words = format!("layer {code} {layer}, entry {seq}, {digest}");
+                let ordered = if body.order.is_some() {
+                    ", ordered by the principal"
+                } else {
+                    ""
+                };
+                let words = format!("layer {code} {layer}, entry {seq}, {digest}{ordered}");
                 self.policies.entry(author).or_default().push(words);
             }
             Body::RunStarted(body) => {
@@ -163,12 +190,12 @@ impl Story {
                     party.stopped = Some(entry.seq);
                 }
             }
-            _ => self.take_action(entry),
+            _ => self.take_action(law, entry),
         }
     }
 
     /// The entries of an action.
-    fn take_action(&mut self, entry: &Entry<'_>) {
+    fn take_action(&mut self, law: &Law, entry: &Entry<'_>) {
         let seq = entry.seq;
         match &entry.statement.body {
             Body::ActionRequested(body) => self.requested(seq, entry.statement.by, body, entry.payload(0)),
@@ -188,7 +215,10 @@ impl Story {
             Body::ActionFinished(body) => {
                 let (request, outcome) = (self.requests.get(&body.decision).copied(), body.outcome);
                 request.map(|request| self.open.remove(&request));
-                self.with(request, seq, |action| action.finished = Some((seq, outcome)));
+                self.with(request, seq, |action| {
+                    action.finished = Some((seq, outcome));
+                    action.revoked = law.revocation_of(action.author);
+                });
             }
             Body::SessionEvent(body) if body.code == EventCode::ApprovalExpired => {
                 let request = body.about.and_then(|decision| self.requests.get(&decision).copied());
@@ -256,6 +286,25 @@ impl Story {
         }
     }
 
+    /// Notes the first revocation of a target, if the law took it.
+    fn revoked(&mut self, law: &Law, seq: Seq, by: Seq, body: &RevokedBody) {
+        if law.revocation_of(body.target).is_some() {
+            self.revoked.entry(body.target).or_insert(Revoked {
+                seq,
+                by,
+                reason: body.reason,
+                is_ordered: body.order.is_some(),
+            });
+        }
+    }
+
+    fn erased(&mut self, seq: Seq, by: Seq, body: &PayloadErased) {
+        let words = format!("a payload of entry {}, erased at {seq} ({})", body.entry, body.ground);
+        self.erased.entry(by).or_default().push(words.clone());
+        let request = self.belongs.get(&body.entry).copied();
+        self.with(request, seq, |action| action.erased.push(words));
+    }
+
     fn requested(&mut self, seq: Seq, author: Seq, body: &ActionRequested, arguments: Option<&[u8]>) {
         let advice = body.advice.iter().flat_map(|list| list.iter());
         let action = Action {
@@ -269,7 +318,10 @@ impl Story {
             introduced: None,
             consulted: None,
             advised: None,
+            resumes: body.resumes,
             finished: None,
+            revoked: None,
+            erased: Vec::new(),
         };
         self.actions.insert(seq, action);
         self.asked_by.entry(author).or_default().push(seq);
