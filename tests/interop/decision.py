@@ -73,10 +73,12 @@ class Decisions:
         budget = self.budget_rules(request)
         if permits and budget:
             self.breach("G6")
+        fits = self.form_fits(entry) and self.end_fits(entry, request)
         if not (permits and (rules or budget)) and is_known:
             recomputed = {"budget": budget} | ({"grant": rules} if is_pinned_known else {})
-            if not self.parts_fit(entry, recomputed, about) or not self.end_fits(entry, request):
-                self.breach("D4b")
+            fits = fits and self.parts_fit(entry, recomputed, about)
+        if not fits:
+            self.breach("D4b")
 
     def check_cedar_request(self, entry, request, about):
         """Compares the Cedar request with the projection (D4a); returns `observed`, and whether it could be compared."""
@@ -154,17 +156,21 @@ class Decisions:
         return False if False in answers else None if None in answers else True
 
     def parts_fit(self, entry, recomputed, about):
-        """Checks the parts, save what policies give (D4b)."""
-        parts = entry.body["parts"]
-        places = [CHECKS.index(part["check"]) for part in parts]
-        by_check = {part["check"]: part for part in parts}
-        if places != sorted(set(places)) or not {0, 1, 2} <= set(places):
+        """Checks which parts are there and what can be recomputed of them without policies (D4b)."""
+        by_check = {part["check"]: part for part in entry.body["parts"]}
+        if not set(CHECKS[:3]) <= set(by_check):
             return False
         for check, rules in recomputed.items():
             if by_check[check]["outcome"] != ("deny" if rules else "allow") or by_check[check]["rules"] != rules:
                 return False
-        layers = set(self.state.policies)
-        if (3 in places) != (about is not None and bool(layers & LOWER_LAYERS)):
+        has_lower = about is not None and bool(set(self.state.policies) & LOWER_LAYERS)
+        return ("lower-layers" in by_check) == has_lower
+
+    def form_fits(self, entry):
+        """Checks what holds of parts and outcome whatever they rest on (D4b)."""
+        parts = entry.body["parts"]
+        places = [CHECKS.index(part["check"]) for part in parts]
+        if places != sorted(set(places)):
             return False
         if any(part["outcome"] not in GATEKEEPERS_WORD for part in parts if CHECKS.index(part["check"]) > 3):
             return False
