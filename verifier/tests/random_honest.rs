@@ -9,6 +9,7 @@ mod command;
 mod ending;
 mod expected;
 mod issued;
+mod ordering;
 mod people;
 mod tally;
 mod thinking;
@@ -71,7 +72,8 @@ fn judge(history: &History, tally: &mut Tally) -> Result<(), TestCaseError> {
     if world.was_put_away {
         goes_on_alike(&mut world, &told)?;
     }
-    let absent = withhold(&mut told, &history.withheld);
+    let mut absent = withhold(&mut told, &history.withheld);
+    absent.append(&mut erase(&mut told, &world));
     let mut expected = world.unproven(&absent);
     if !history.anchored {
         expected.insert(("C4".to_owned(), None));
@@ -108,6 +110,15 @@ fn goes_on_alike(world: &mut World, told: &Told) -> Result<(), TestCaseError> {
         "another state behind the last entry"
     );
     Ok(())
+}
+
+/// Takes out what was erased.
+fn erase(told: &mut Told, world: &World) -> BTreeSet<(Seq, u8)> {
+    for (seq, slot) in &world.erased {
+        let entry = usize::try_from(seq.get()).expect("a short story");
+        told.entries[entry].payloads.retain(|payload| payload.slot != *slot);
+    }
+    world.erased.clone()
 }
 
 /// Takes payloads out of a copy; gives entry and slot of each.

@@ -112,6 +112,10 @@ impl World {
         let least = tool_profile(tool).map(|profile| profile.effects).unwrap_or_default();
         let effects = if claims % 16 == 14 { all_effects() } else { least };
         let grant = if claims % 16 == 15 { Seq::ZERO } else { by };
+        let resumes = if claims % 4 < 3 { self.taken_up(tool) } else { None };
+        if resumes.is_some() {
+            self.tally.count("resumed");
+        }
         let seq = self.say(by, &[arguments.as_bytes()], |refs| {
             ActionRequested {
                 tool: name(tool),
@@ -121,7 +125,7 @@ impl World {
                 grant,
                 cause,
                 advice: List::new(advice).ok(),
-                resumes: None,
+                resumes,
             }
             .into()
         });
@@ -189,6 +193,7 @@ impl World {
         let received = self.last_received;
         if outcome == Outcome::Allow {
             assert!(self.accounts.fits(by, ONE_CALL), "allowed beyond the budget at {seq}");
+            assert!(!self.is_revoked(by), "allowed behind a revocation at {seq}");
             assert!(
                 terms.hold(&|_, _| false) == Hold::Yes,
                 "allowed outside the terms at {seq}"
@@ -259,7 +264,7 @@ impl World {
     fn approvers(&self, request: Seq) -> Vec<Seq> {
         let approvers = self.parties.iter();
         approvers
-            .filter(|(seq, party)| party.role == Role::Approver && **seq < request)
+            .filter(|(seq, party)| party.role == Role::Approver && **seq < request && !self.is_revoked(**seq))
             .map(|(seq, _)| *seq)
             .collect()
     }
@@ -273,7 +278,10 @@ impl World {
         if now > action.expires || at_decision != Some(in_force) {
             return None;
         }
-        let within = |seq: &&Seq| (self.parties[seq].window.0..self.parties[seq].window.1).contains(&now);
+        let within = |seq: &&Seq| {
+            let (from, until) = self.parties[seq].window;
+            (from..until).contains(&now) && !self.is_revoked(**seq)
+        };
         let eligible: Vec<Seq> = action.eligible.iter().filter(within).copied().collect();
         let approver = *one_of(&eligible, approver)?;
         let (by, call, decider, decision) = (action.by, action.call, action.decider, action.decision?);
@@ -281,6 +289,7 @@ impl World {
         let covers = |seq: &Seq| self.issued.contains_key(seq) || self.parties[seq].window.1 > now;
         let lawful = terms.hold(&|_, _| false) == Hold::Yes
             && self.accounts.fits(by, ONE_CALL)
+            && !self.is_revoked(by)
             && self.accounts.chain(by).iter().all(covers);
         let verdict = if lawful && !verdict.is_multiple_of(4) {
             Verdict::Given
@@ -390,9 +399,21 @@ impl World {
         });
         if outcome == FinishOutcome::Unknown {
             self.lasting.insert(("C3", seq));
+            self.is_lost(request);
         }
         self.is_finished(request);
         Some(())
+    }
+
+    /// Nobody knows what became of it: somebody may take it up again.
+    pub(super) fn is_lost(&mut self, request: Seq) {
+        self.lost.push((self.actions[&request].call.0, request));
+    }
+
+    /// The oldest lost request for `tool`, which is then taken up.
+    fn taken_up(&mut self, tool: &str) -> Option<Seq> {
+        let place = self.lost.iter().position(|(lost, _)| *lost == tool)?;
+        Some(self.lost.remove(place).1)
     }
 
     /// The outcome of an action ends what was asked inside it.

@@ -113,6 +113,24 @@ pub(super) enum Command {
         layer: Pick,
         text: Pick,
     },
+    /// Somebody withdraws a grant, or has an approver withdrawn.
+    Revoke {
+        by: Pick,
+        whom: Pick,
+        reason: Pick,
+    },
+    /// The principal has a payload erased; that is done, or only recorded.
+    Erase {
+        by: Pick,
+        which: u16,
+        is_done: bool,
+    },
+    /// The principal has a layer that permits changed.
+    AdoptOnOrder {
+        by: Pick,
+        layer: Pick,
+        text: Pick,
+    },
     Remark {
         who: Pick,
         code: Pick,
@@ -269,6 +287,8 @@ fn lossless() -> impl Strategy<Value = Command> {
         2 => two().prop_map(|(who, form)| Command::Advise { who, form }),
         1 => pick().prop_map(Command::Stop),
         1 => three().prop_map(|(by, layer, text)| Command::Adopt { by, layer, text }),
+        1 => three().prop_map(|(by, whom, reason)| Command::Revoke { by, whom, reason }),
+        1 => three().prop_map(|(by, layer, text)| Command::AdoptOnOrder { by, layer, text }),
         1 => three().prop_map(|(who, code, about)| Command::Remark { who, code, about }),
         1 => any::<bool>().prop_map(|kept| Command::Checkpoint { kept }),
         1 => Just(Command::PutAway),
@@ -279,6 +299,7 @@ fn lossless() -> impl Strategy<Value = Command> {
 fn lossy() -> impl Strategy<Value = Command> {
     let pick = any::<Pick>;
     prop_oneof![
+        2 => (pick(), any::<u16>(), any::<bool>()).prop_map(|(by, which, is_done)| Command::Erase { by, which, is_done }),
         3 => pick().prop_map(Command::Crash),
         4 => (pick(), pick()).prop_map(|(whom, loss)| Command::Succeed { whom, loss }),
         6 => (pick(), pick()).prop_map(|(who, what)| Command::CleanUp { who, what }),

@@ -75,6 +75,8 @@ impl World {
         }
         all.extend(self.open().into_iter().map(|seq| ("C3", seq)));
         all.extend(absent.iter().map(|(seq, _)| ("I9", *seq)));
+        let texts_ordered = self.ordered.iter().filter(|seq| absent.contains(&(**seq, 0)));
+        all.extend(texts_ordered.map(|seq| ("A5", *seq)));
         for (request, action) in &self.actions {
             all.extend(unproven_action(*request, action, absent));
         }

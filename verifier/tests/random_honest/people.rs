@@ -7,7 +7,7 @@ use countersign_identity::grant::{Grant, Lineage, PolicyTerms};
 use countersign_ledger::merkle::Root;
 use countersign_schemas::body::{
     ActionFinished, Effects, EventCode, FinishOutcome, Granted, InstanceStopped, Introduced, LedgerRecovered, Newcomer,
-    PolicyAdopted, PolicyLayer, Predecessor, RecoveryReason, Role, RunEndReason, RunEnded, StopReason,
+    Order, PolicyAdopted, PolicyLayer, Predecessor, RecoveryReason, Role, RunEndReason, RunEnded, StopReason,
 };
 use countersign_schemas::digest::{Digest, LedgerId, Link};
 use countersign_schemas::list::{Doc, List};
@@ -27,7 +27,7 @@ use crate::support::credentials::{self, HOUR, START, budget, name, path, root_gr
 use crate::support::story::{LAYER1, binding, founding_terms};
 
 /// Texts of layer 1: a permit, nothing, what cannot be read, a forbid, what cannot be evaluated, an ask.
-const ORGANISATION: [&str; 6] = [
+pub(super) const ORGANISATION: [&str; 6] = [
     LAYER1,
     "",
     "permit (",
@@ -80,10 +80,10 @@ impl World {
         let checkpoint = self.writer.checkpoint();
         self.writer.checkpoints.push(checkpoint);
         if history.start.builtin {
-            self.adopt(opener, PolicyLayer::Builtin, BUILTIN_LAYER0);
+            self.adopt(opener, PolicyLayer::Builtin, BUILTIN_LAYER0, None);
         }
         if history.start.organisation {
-            self.adopt(opener, PolicyLayer::Organisation, LAYER1);
+            self.adopt(opener, PolicyLayer::Organisation, LAYER1, None);
         }
         if history.start.approver {
             let _ = self.introduce_approver(0, 0);
@@ -105,12 +105,13 @@ impl World {
             PolicyLayer::Organisation => *one_of(&ORGANISATION, text)?,
             _ => *one_of(&LOWER, text)?,
         };
-        self.adopt(by, layer, text);
+        self.adopt(by, layer, text, None);
         Some(())
     }
 
-    fn adopt(&mut self, by: Seq, layer: PolicyLayer, text: &str) {
+    pub(super) fn adopt(&mut self, by: Seq, layer: PolicyLayer, text: &str, order: Option<Order>) {
         let who = self.parties[&by].who;
+        let is_ordered = order.is_some();
         let payloads = [text.as_bytes(), SCHEMA.as_bytes(), ENTITIES.as_bytes()];
         // The label makes its payloads evidence.
         let seq = self.enter("layer", (who, by), &payloads, |refs| {
@@ -121,11 +122,14 @@ impl World {
                 schema,
                 entities,
                 language: name("cedar-4"),
-                order: None,
+                order,
             }
             .into()
         });
         let place = usize::try_from(layer.code()).expect("six layers");
+        if is_ordered {
+            self.ordered.insert(seq);
+        }
         self.policies[place] = Some((seq, Digest::sha256(text.as_bytes())));
     }
 
@@ -358,7 +362,7 @@ impl World {
         let issued = self
             .issued
             .iter()
-            .next_back()
+            .rfind(|(seq, _)| !self.revoked.contains(seq))
             .map(|(seq, (grant, digest))| (*seq, grant.clone(), *digest));
         let mut grant = root_grant(binding(&self.writer));
         let mut parent_grant = None;
@@ -412,7 +416,9 @@ impl World {
 
     pub(super) fn spawn(&mut self, who: Pick, terms: Pick, within: Pick) -> Option<()> {
         let may = |party: &Party| party.grant.as_ref().is_some_and(|grant| grant.depth > 0);
-        let by = self.pick(who, |seq, party| may(party) && self.free_action(seq, "agent").is_some())?;
+        let by = self.pick(who, |seq, party| {
+            may(party) && !self.is_revoked(seq) && self.free_action(seq, "agent").is_some()
+        })?;
         let action = self.free_action(by, "agent")?;
         let who = self.newcomer()?;
         let grant = self.narrower(by, terms)?;
@@ -585,6 +591,7 @@ impl World {
             .into()
         });
         self.lasting.insert(("C3", seq));
+        self.is_lost(request);
         self.is_finished(request);
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const ASKED_FROM: u32 = 150;
 
 /// What so many histories reach as good as certainly: verdicts, kinds, outcomes, denials by rule, what stays unproven.
-const EXPECTED: [&str; 44] = [
+const EXPECTED: [&str; 45] = [
     "verdict verified",
     "verdict incomplete",
     "identity.introduced",
@@ -26,6 +26,7 @@ const EXPECTED: [&str; 44] = [
     "instance.stopped",
     "ledger.closed",
     "ledger.recovered",
+    "grant.revoked",
     "outcome allow",
     "outcome ask",
     "outcome deny",

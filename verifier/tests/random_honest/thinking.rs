@@ -20,8 +20,8 @@ const RESERVE: Amount = [1, 1_000, 1_000, 1_000];
 
 impl World {
     pub(super) fn start_run(&mut self, which: Pick) -> Option<()> {
-        let lead = self.pick(which, |_, party| {
-            let is_lead = party.role == Role::Agent && party.introduced_by == party.process;
+        let lead = self.pick(which, |seq, party| {
+            let is_lead = party.role == Role::Agent && party.introduced_by == party.process && !self.is_revoked(seq);
             is_lead && party.run.is_none() && party.stop == Stop::Running && self.can_speak(party.process)
         })?;
         let by = self.parties[&lead].process;
@@ -53,7 +53,7 @@ impl World {
             }
             Role::Runtime | Role::Approver => return None,
         };
-        self.active_run_of(payer)?;
+        self.active_run_of(payer).filter(|_| !self.is_revoked(payer))?;
         self.accounts.fits(payer, RESERVE).then_some(payer)
     }
 

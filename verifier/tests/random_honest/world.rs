@@ -119,6 +119,16 @@ pub(super) struct World {
     pub(super) questions: BTreeMap<Seq, Question>,
     /// By layer: the entry, and the digest of its text.
     pub(super) policies: [Option<(Seq, Digest)>; 6],
+    /// Grants and approvers that were withdrawn by name.
+    pub(super) revoked: BTreeSet<Seq>,
+    /// Policies that were adopted on an order: it names the text.
+    pub(super) ordered: BTreeSet<Seq>,
+    /// Requests by tool that ended unknown, and that nobody took up again.
+    pub(super) lost: Vec<(&'static str, Seq)>,
+    /// What every entry committed to.
+    pub(super) payloads: BTreeMap<Seq, Vec<PayloadRef>>,
+    /// Entry and slot of what is gone.
+    pub(super) erased: BTreeSet<(Seq, u8)>,
     pub(super) closed: Option<Seq>,
     /// Notes that were kept elsewhere, and the size of the largest.
     pub(super) heads: Vec<Vec<u8>>,
@@ -159,6 +169,11 @@ impl World {
             actions: BTreeMap::new(),
             questions: BTreeMap::new(),
             policies: [None; 6],
+            revoked: BTreeSet::new(),
+            ordered: BTreeSet::new(),
+            lost: Vec::new(),
+            payloads: BTreeMap::new(),
+            erased: BTreeSet::new(),
             closed: None,
             heads: Vec::new(),
             covered: 0,
@@ -228,6 +243,9 @@ impl World {
             } => self.approve(which, verdict, approver)?,
             Command::Expire(which) => self.expire(which)?,
             Command::Finish { which, outcome, began } => self.finish(which, outcome, began)?,
+            Command::Revoke { by, whom, reason } => self.revoke(by, whom, reason)?,
+            Command::Erase { by, which, is_done } => self.erase(by, which, is_done)?,
+            Command::AdoptOnOrder { by, layer, text } => self.adopt_on_order(by, layer, text)?,
             Command::Remark { who, code, about } => self.remark(who, code, about)?,
         }
         Some(())
@@ -363,13 +381,15 @@ impl World {
             pen.own = party.map(|party| party.last_seq.map_or(by, |last| last.max(by)));
         }
         self.writer.clock = self.clock;
-        let mut kind = "";
+        let (mut kind, mut committed) = ("", Vec::new());
         let seq = self.writer.enter(label, (who, by), payloads, |refs| {
             let body = body(refs);
             kind = body.kind().name();
+            committed = refs.to_vec();
             body
         });
         self.tally.count(kind);
+        self.payloads.insert(seq, committed);
         let record = self.writer.entries.last().map(|entry| chain::link(&entry.record));
         self.pen.borrow_mut().links.extend(record);
         self.last_received = received;
