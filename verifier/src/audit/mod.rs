@@ -271,15 +271,14 @@ impl<'a> Audit<'a> {
 
     /// Judges the row that waits, and lets `next` wait.
     fn go_on(&mut self, next: Option<Waiting>) {
-        if let Some(Waiting { row, verified }) = self.waiting.take() {
-            let is_changed = next.as_ref().is_some_and(|next| self.shows_change(next, &row));
-            self.row(&row, verified, is_changed);
+        if let Some(waiting) = self.waiting.take() {
+            self.row(waiting, next.as_ref());
         }
         self.waiting = next;
     }
 
-    /// V3: whether two signatures agree on other bytes of `before` than those that stand there: that of its author's
-    /// successor in the chain, over `seen`, and the record around it (authority-v1 §6.1).
+    /// V3: whether the record of `next`, and its author over `seen`, say the same of `before`, and something else than stands
+    /// there (authority-v1 §6.1).
     fn shows_change(&self, next: &Waiting, before: &Row) -> bool {
         let (Some(record), Ok(decoded)) = (&next.row.record, &next.row.statement) else {
             return false;
@@ -300,9 +299,11 @@ impl<'a> Audit<'a> {
         self.findings.push(Finding::whole(code, expected, found));
     }
 
-    /// Steps V1 to V6 and F for one row. `is_changed`: the next row names it by V3.
-    fn row(&mut self, row: &Row, verified: Verified, is_changed: bool) {
+    /// Steps V1 to V6 and F for one row; the next one may name it by V3.
+    fn row(&mut self, Waiting { row, verified }: Waiting, next: Option<&Waiting>) {
         self.rows += 1;
+        let row = &row;
+        let is_changed = next.is_some_and(|next| self.shows_change(next, row));
         match self.sound(row, verified) {
             Some((record, decoded)) if !is_changed && !self.law.is_misfit(record.prev) => {
                 self.judge(row, record, decoded);
