@@ -16,7 +16,7 @@ use crate::code::{Class, Code};
 use crate::finding::Finding;
 use crate::law::Law;
 
-/// Entries that one pass remembers what it named at them: some 16 MiB.
+/// Entries that one pass remembers what it named at them: less than 16 MiB.
 pub const NAMED_MAX: usize = 1 << 18;
 
 /// What is said of one entry.

@@ -40,7 +40,7 @@ impl World {
         let agents = self.parties.iter().filter(|(_, party)| party.role == Role::Agent);
         let own: Vec<Seq> = agents.map(|(seq, _)| *seq).filter(is_own).collect();
         let (target, order) = match one_of(&own, whom) {
-            Some(target) if author.role == Role::Agent || whom % 3 > 0 => (*target, None),
+            Some(target) if author.role == Role::Agent || !whom.is_multiple_of(3) => (*target, None),
             _ if author.role == Role::Agent => return None,
             _ => {
                 let target = *one_of(&self.revocable(), whom)?;
