@@ -4,6 +4,7 @@
 use countersign_identity::instant;
 use countersign_identity::trust::{Anchor, SCHEMA};
 use countersign_ledger::merkle::Frontier;
+use countersign_schemas::body::PolicyLayer;
 use countersign_schemas::number::{Millis, Size};
 use countersign_verifier::audit::{Asked, AuditOptions, Report, Required, Verdict};
 use serde_json::{Value, json};
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use crate::support::aftermath::{handover, head, unattended};
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START};
-use crate::support::orders::{introduce_under, issue_to_host, revoke, revoke_on_order};
-use crate::support::story::{RUNTIME, stop, tell, tell_by};
+use crate::support::orders::{adopt_on_order, erase, introduce_under, issue_to_host, revoke, revoke_on_order};
+use crate::support::story::{LAYER1, RUNTIME, stop, tell, tell_by};
 use crate::support::writer::{Twist, Writer};
 use crate::support::{Told, anchored, audit, codes, unproven};
 
@@ -246,6 +247,25 @@ fn grants_and_directives_are_documents_of_the_principal() {
     is_rejected(&stolen(issued + 1), &places("A2", &[issued, revoked]));
     is_rejected(&stolen(revoked + 1), &places("A2", &[revoked]));
     is_incomplete(&stolen(revoked + 2), &whole(&["C4"]));
+}
+
+#[test]
+fn orders_to_adopt_and_to_erase_are_documents_of_the_principal() {
+    let writer = tell(Twist::before("lead-stop", |writer| {
+        adopt_on_order(writer, "layer1-b", PolicyLayer::Organisation, LAYER1, |_| {});
+        let finish = writer.at("grep-finish");
+        erase(writer, "erased", RUNTIME, (finish, 0));
+    }));
+    assert_eq!(writer.refusals, []);
+    let [adopted, erased] = ["layer1-b", "erased"].map(|label| writer.at(label).get());
+    let told = Told::from(writer);
+    let until = |seconds| codes(&audit(&told, &knowing(&json!({ "validUntil": at(seconds) }))));
+    assert_eq!(until(adopted + 1), places("A4", &[adopted, erased]));
+    assert_eq!(until(erased + 1), places("A4", &[erased]));
+    assert_eq!(until(erased + 2), []);
+    let stolen = |seconds| codes(&audit(&told, &knowing(&stolen_principal(&at(seconds)))));
+    assert_eq!(stolen(adopted + 1), places("A2", &[adopted, erased]));
+    assert_eq!(stolen(erased + 1), places("A2", &[erased]));
 }
 
 #[test]
