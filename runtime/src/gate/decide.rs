@@ -229,14 +229,16 @@ impl Gate {
         let judgement = law.judge(request, sight.observed)?;
         let mut parts = judgement.parts;
         parts.extend(sight.objection);
-        if law::outcome(&parts) == Outcome::Ask && self.approver.introduction().is_none() {
+        let may_answer = |approver: &Seq| law.revocation_of(*approver).is_none();
+        let approver = self.approver.introduction().filter(may_answer);
+        if law::outcome(&parts) == Outcome::Ask && approver.is_none() {
             parts.retain(|part| part.check != Check::Availability);
             parts.push(availability(PartOutcome::Deny, "no-approver"));
         }
         let outcome = law::outcome(&parts);
         let cedar_request = judgement.cedar_request.map(Payload::content).transpose()?;
         let expires = expires(outcome, at);
-        let ask = self.approver.introduction().filter(|_| outcome == Outcome::Ask);
+        let ask = approver.filter(|_| outcome == Outcome::Ask);
         let body = DecisionMade {
             request,
             outcome,
@@ -358,9 +360,10 @@ impl Gate {
     }
 }
 
-/// What can happen while a person thinks: other agents use up the budget, a window or the run ends (authority-v1 §9).
+/// What can happen while a person thinks: other agents use up the budget, a window or the run ends, the agent is revoked
+/// (authority-v1 §9).
 const fn came_too_late(code: Code) -> bool {
-    matches!(code, Code::G6 | Code::G8 | Code::D1)
+    matches!(code, Code::G6 | Code::G7 | Code::G8 | Code::D1)
 }
 
 fn expires(outcome: Outcome, at: Millis) -> Millis {
