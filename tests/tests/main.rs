@@ -11,6 +11,7 @@ mod cli;
 mod clock;
 mod concurrency;
 mod copies;
+mod corpus;
 mod crash;
 mod cuts;
 mod demo;
