@@ -317,15 +317,13 @@ fn swapped(base: &Arc<Base>) -> Vec<Case> {
             let keep = Arc::clone(&from);
             let as_before = move |_: &str, draft: &mut Draft| {
                 let place = usize::try_from(draft.seq).unwrap_or(usize::MAX);
-                if let (Body::DecisionMade(body), Some(known)) = (&mut draft.statement.body, keep.entries.get(place)) {
-                    if let Body::DecisionMade(before) = &known.statement.body {
-                        body.clone_from(before);
-                        draft.payloads = keep.told.entries[place]
-                            .payloads
-                            .iter()
-                            .map(|payload| payload.content.clone())
-                            .collect();
-                    }
+                let before = keep.entries.get(place).map(|known| &known.statement.body);
+                if let (Body::DecisionMade(body), Some(Body::DecisionMade(before))) =
+                    (&mut draft.statement.body, before)
+                {
+                    body.clone_from(before);
+                    let payloads = keep.told.entries[place].payloads.iter();
+                    draft.payloads = payloads.map(|payload| payload.content.clone()).collect();
                 }
             };
             let twist = Twist::payloads("layer1", |payloads| payloads[0] = text.into());

@@ -234,7 +234,7 @@ fn reattributed(base: &Arc<Base>, entry: usize) -> Vec<Case> {
         )
     };
     // The one introduced last stands for the others: the signature is none of theirs.
-    others.last().map(pose).unwrap_or_default()
+    others.max().map(pose).unwrap_or_default()
 }
 
 fn stripped(base: &Arc<Base>, entry: usize) -> Vec<Case> {

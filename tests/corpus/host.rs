@@ -244,14 +244,14 @@ fn behind(base: &Arc<Base>, place: usize, runtime: Seq) -> Vec<Case> {
             adopt_permit_all(writer, author, PolicyLayer::Organisation);
         }));
     }
-    if let Body::DecisionMade(decision) = &base.entries[place - 1].statement.body {
-        if decision.outcome == Outcome::Allow {
-            let seq = Seq::clamped(join_at - 1);
-            cases.push(posed(&EXECUTE, base, place, (named, &["D6"]), move |writer| {
-                let author = succeed(writer);
-                finish_by(writer, "forged", author, seq);
-            }));
-        }
+    if let Body::DecisionMade(decision) = &base.entries[place - 1].statement.body
+        && decision.outcome == Outcome::Allow
+    {
+        let seq = Seq::clamped(join_at - 1);
+        cases.push(posed(&EXECUTE, base, place, (named, &["D6"]), move |writer| {
+            let author = succeed(writer);
+            finish_by(writer, "forged", author, seq);
+        }));
     }
     if matches!(
         base.entries[place - 1].kind(),

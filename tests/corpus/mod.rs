@@ -48,9 +48,12 @@ pub(crate) enum Scale {
     All,
 }
 
+/// The cases of some attacks on one base.
+type Family = fn(&Arc<Base>, Scale) -> Vec<Case>;
+
 /// Every case on these bases.
 pub(crate) fn cases(bases: &[Arc<Base>], scale: Scale) -> Vec<Case> {
-    let families: [fn(&Arc<Base>, Scale) -> Vec<Case>; 13] = [
+    let families: [Family; 13] = [
         bytes::cases,
         contents::cases,
         encoding::cases,

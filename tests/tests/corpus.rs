@@ -5,7 +5,7 @@
 //! table in docs/tamper-corpus.md.
 
 #[path = "../corpus/mod.rs"]
-mod corpus;
+mod posed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use corpus::base::Base;
-use corpus::case::{Attack, Case, Class, Expected};
-use corpus::judge::{Disagreement, judge, judge_all};
-use corpus::{Scale, cases, folder, table};
+use posed::base::Base;
+use posed::case::{Attack, Case, Class, Expected};
+use posed::judge::{Disagreement, judge, judge_all};
+use posed::{Scale, cases, folder, table};
 
 use crate::support::Checked;
 use crate::support::programs::{run, verify};
