@@ -71,10 +71,13 @@ impl Base {
     /// The ledger that `countersign demo` wrote: nobody knows its keys any more.
     pub(crate) fn demo(ledger: &Path, anchor: &Path) -> Result<Self, BaseError> {
         let reader = LedgerReader::open(ledger)?;
-        let told = Told {
+        let mut told = Told {
             entries: reader.entries().collect::<Result<_, _>>()?,
             checkpoints: reader.checkpoints().collect::<Result<_, _>>()?,
         };
+        // How many a runtime signs in between depends on the clock; the first and the last are there in every demo.
+        let between = 1..told.checkpoints.len().saturating_sub(1).max(1);
+        told.checkpoints.drain(between);
         let anchor = Anchor::parse(&std::fs::read_to_string(anchor)?)?;
         Self::new("demo", told, anchor, 0)
     }
