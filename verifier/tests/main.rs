@@ -4,9 +4,9 @@
 mod asked;
 mod command_line;
 mod completeness;
-mod explained;
 mod damage;
 mod entry_verdicts;
+mod explained;
 mod honest;
 mod predecessor;
 mod random_honest;

@@ -35,9 +35,7 @@ pub(super) fn check(
     out.require(body.size == size, Code::I7, format!("size {size}"), body.size);
     let arrival = law.arrival.filter(|arrival| arrival.seq == author.seq);
     // Of records that were changed or are missing no root is right.
-    let root = arrival
-        .filter(|_| !law.tree_is_broken())
-        .map(|arrival| arrival.root);
+    let root = arrival.filter(|_| !law.tree_is_broken()).map(|arrival| arrival.root);
     let expected = match &body.lost_head {
         Some(note) => lost(law, note.as_bytes(), size, root, out),
         None => Some("every entry that was acknowledged; no head says how many".to_owned()),
