@@ -10,6 +10,7 @@
 //! | [`keys`], [`multibase`], [`multikey`] | hybrid key pairs, strict verification, and their texts |
 //! | [`did`], [`trust`] | who a party is, and whom an auditor trusts |
 //! | [`jcs`], [`member`], [`text`], [`instant`] | reading signed JSON: canonical, closed, bounded |
+//! | [`strict_json`] | reading JSON that nobody signed: no member twice |
 //! | [`proof`] | two signatures on one document, neither of which can be taken off |
 //! | [`credential`], [`grant`], [`binding`] | what is signed: who may speak, with what authority, in which ledger |
 //! | `keyfile` (feature `keystore`) | private keys on disk |
@@ -28,5 +29,6 @@ pub mod member;
 pub mod multibase;
 pub mod multikey;
 pub mod proof;
+pub mod strict_json;
 pub mod text;
 pub mod trust;

@@ -2,7 +2,6 @@
 
 mod entry;
 mod file;
-mod once;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -365,7 +365,7 @@ fn a_trust_file_that_is_refused_says_where_and_why() -> Outcome {
         ),
         (
             anchor(r#","name":"a","name":"b""#),
-            "trust file has `name` twice in one object",
+            "trust file cannot be read as JSON: member `name` occurs twice in one object",
         ),
         (
             anchor(r#","validUntil":"2030-01-01""#),
@@ -380,7 +380,7 @@ fn a_trust_file_that_is_refused_says_where_and_why() -> Outcome {
             "is named as a trust anchor twice",
         ),
         (anchor(r#","\u001b[2J":1"#), r"the unknown member `\u{1b}[2J`"),
-        (anchor(",").replace("},]", "}"), "trust file is not JSON: "),
+        (anchor(",").replace("},]", "}"), "trust file cannot be read as JSON: "),
         (format!("{}{}", anchor(""), " ".repeat(65_536)), "more than 65536 bytes"),
     ] {
         fs::write(&path, file)?;

@@ -4,8 +4,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::entry::{TrustEntry, TrustEntryError};
-use super::{Anchor, AnchorError, RepeatedDid, once};
+use super::{Anchor, AnchorError, RepeatedDid};
 use crate::member::{MemberError, Members};
+use crate::strict_json::{self, StrictJsonError};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "countersign.trust/v1";
@@ -36,11 +37,7 @@ impl Anchor {
 }
 
 fn read_document(bytes: &[u8]) -> Result<Vec<Anchor>, TrustFileError> {
-    let (value, twice) = once::parse(bytes).map_err(TrustFileError::Syntax)?;
-    if let Some(name) = twice {
-        let name = name.chars().take(64).collect();
-        return Err(TrustFileError::Twice { name });
-    }
+    let value = strict_json::parse(bytes).map_err(TrustFileError::Json)?;
     let mut members = Members::of("a trust file", &value)?;
     members
         .required("schema")?
@@ -76,15 +73,9 @@ pub enum TrustFileError {
     /// No trust file, and no DID in one line.
     #[error(transparent)]
     Line(#[from] AnchorError),
-    /// Begins as a trust file and is not JSON.
-    #[error("trust file is not JSON")]
-    Syntax(#[source] serde_json::Error),
-    /// An object with the same member twice: one of them would count, and nobody could tell which.
-    #[error("trust file has `{name}` twice in one object")]
-    Twice {
-        /// The member, shortened to 64 characters.
-        name: String,
-    },
+    /// Begins as a trust file and is not JSON, or has a member twice.
+    #[error("trust file cannot be read as JSON")]
+    Json(#[source] StrictJsonError),
     /// A member of the file itself is missing, unknown, or of another form.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -110,8 +101,8 @@ impl TrustFileError {
             Self::TooLong { .. } => "too_long",
             Self::NotText => "bad_did",
             Self::Line(error) => error.code(),
-            Self::Syntax(_) => "syntax",
-            Self::Twice { .. } => "duplicate_member",
+            Self::Json(StrictJsonError::Syntax(_)) => "syntax",
+            Self::Json(StrictJsonError::Twice { .. }) => "duplicate_member",
             Self::Member(error) => error.code(),
             Self::Anchor { source, .. } => source.code(),
             Self::Repeated(_) => "duplicate_did",

@@ -18,7 +18,6 @@ mod script;
 mod scripted;
 mod sorted_json;
 mod streamed;
-mod strict_json;
 mod wire_name;
 
 use std::time::Duration;

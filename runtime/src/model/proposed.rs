@@ -2,12 +2,12 @@
 
 use std::error::Error;
 
+use countersign_identity::strict_json;
 use serde_json::Value;
 
 use super::answer::Part;
 use super::call::{CallError, CallId, MalformedCall, ToolCall};
 use super::offer::take_advice;
-use super::strict_json;
 
 /// Most characters of a tool's name that a malformed call keeps.
 const TOOL_LEN_MAX: usize = 64;
@@ -113,7 +113,7 @@ mod tests {
             (
                 "read",
                 r#"{"a":1,"a":1}"#,
-                "the arguments are not a JSON object: member \"a\" occurs twice",
+                "the arguments are not a JSON object: member `a` occurs twice in one object",
             ),
             ("read", r#"{"a":1.5}"#, "the arguments cannot be recorded: "),
             ("two words", "{}", "\"two words\" is not the name of a tool"),

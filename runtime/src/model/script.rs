@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use countersign_identity::strict_json::{self, StrictJsonError};
 use countersign_schemas::body::AdviceRelation;
 use countersign_schemas::digest::Digest;
 use countersign_schemas::text::Name;
@@ -25,7 +26,6 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::call::{AdviceStatement, CallError, CallId, ToolCall};
-use super::strict_json;
 
 /// Largest script.
 pub const SCRIPT_LEN_BYTES_MAX: usize = 4 << 20;
@@ -212,8 +212,8 @@ pub enum ScriptError {
     #[error("the script has more than {SCRIPT_LEN_BYTES_MAX} bytes")]
     TooLarge,
     /// No JSON, or JSON with a member twice.
-    #[error("the script is not JSON")]
-    NotJson(#[source] serde_json::Error),
+    #[error("the script cannot be read as JSON")]
+    NotJson(#[source] StrictJsonError),
     /// Not an object of `schema` and `agents`, with a list of turns for each agent.
     #[error("the script is not an object with `schema` and the turns of its `agents`")]
     Document(#[source] serde_json::Error),
@@ -456,7 +456,7 @@ mod tests {
         let text = r#"{"schema":"countersign.script/v1","agents":{"lead":[{"say":"a"}],"lead":[{"say":"b"}]}}"#;
         let refused = refusal(Script::parse(text.as_bytes()));
         assert!(
-            refused.starts_with("the script is not JSON: member \"lead\" occurs twice"),
+            refused.starts_with("the script cannot be read as JSON: member `lead` occurs twice"),
             "{refused}"
         );
     }

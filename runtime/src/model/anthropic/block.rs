@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use countersign_identity::strict_json;
 use serde_json::{Map, Value};
 
 use super::FORMAT;
@@ -12,7 +13,6 @@ use crate::model::bounds::protocol;
 use crate::model::call::{CallId, ToolCall};
 use crate::model::proposed::Proposed;
 use crate::model::sorted_json::Sorted;
-use crate::model::strict_json;
 
 /// A block between its start and the end of its message.
 #[derive(Debug)]

@@ -1,21 +1,47 @@
-//! JSON in which no object has a member twice: what most readers settle silently, and not all in the same way.
+//! JSON that people and models write: any spacing, but no member twice in one object.
+//!
+//! RFC 8259 §4 leaves open what a repeated member means; most readers keep the last one and let the others disappear without a
+//! word, and two that differ in this would act on different documents. Signed JSON is stricter still: see [`jcs`](crate::jcs).
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-/// Reads one JSON value, and gives with it the name of the first member that an object has twice.
+/// Longest name of a repeated member that an error shows, in characters.
+const SHOWN_CHARS_MAX: usize = 64;
+
+/// Reads one JSON value.
 ///
 /// # Errors
-/// That of the JSON reader, which bounds nesting.
-pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Option<String>), serde_json::Error> {
+/// [`StrictJsonError`]. What is no JSON at all is told first, wherever in it a member is repeated.
+pub fn parse(bytes: &[u8]) -> Result<Value, StrictJsonError> {
     let mut twice = None;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Once(&mut twice).deserialize(&mut reader)?;
     reader.end()?;
-    Ok((value, twice))
+    match twice {
+        Some(name) => Err(StrictJsonError::Twice {
+            name: name.chars().take(SHOWN_CHARS_MAX).collect(),
+        }),
+        None => Ok(value),
+    }
+}
+
+/// Why bytes are refused.
+#[derive(Debug, Error)]
+pub enum StrictJsonError {
+    /// No JSON, or nested deeper than the reader goes.
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+    /// An object with the same member twice: one of them would count, and nobody could tell which.
+    #[error("member `{name}` occurs twice in one object")]
+    Twice {
+        /// The member, shortened to 64 characters.
+        name: String,
+    },
 }
 
 /// Reads a value and notes a repeated member.
@@ -86,32 +112,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_once_is_read_as_it_stands() -> Result<(), serde_json::Error> {
-        for text in ["null", "true", "[1,-2,1.5,\"a\",[]]", r#" {"a":{"b":[{}]},"b":null} "#] {
-            assert_eq!(parse(text.as_bytes())?, (serde_json::from_str(text)?, None));
+    fn what_stands_once_is_read_as_it_stands() -> Result<(), StrictJsonError> {
+        for text in [
+            "null",
+            "true",
+            "[1,-2,1.5,\"a\",[]]",
+            r#" {"a":{"b":[{}]},"b":null} "#,
+            r#"[{"a":1},{"a":1}]"#,
+        ] {
+            assert_eq!(parse(text.as_bytes())?, serde_json::from_str::<Value>(text)?);
         }
         Ok(())
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_named_at_any_depth_and_in_any_spelling() -> Result<(), serde_json::Error> {
+    fn a_member_that_stands_twice_is_named_at_any_depth_and_in_any_spelling() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"b":[{"a":1,"c":2,"a":3}]}"#,
             r#"{"a":{"a":1},"\u0061":2}"#,
         ] {
-            assert_eq!(parse(text.as_bytes())?.1.as_deref(), Some("a"), "{text}");
+            assert!(
+                matches!(parse(text.as_bytes()), Err(StrictJsonError::Twice { name }) if name == "a"),
+                "{text}"
+            );
         }
-        assert_eq!(parse(br#"[{"a":1},{"a":1}]"#)?.1, None);
-        Ok(())
     }
 
     #[test]
     fn what_is_no_json_is_refused() {
         let deep = "[".repeat(100_000);
-        for text in ["", "{", "{}{}", "{'a':1}", "{\"a\":1,}", "\u{feff}{}", &deep] {
-            assert!(parse(text.as_bytes()).is_err(), "{text:.20}");
+        for text in [
+            "",
+            "{",
+            "{}{}",
+            "{'a':1}",
+            "{\"a\":1,}",
+            "{\"a\":01}",
+            r#"{"a":1,"a":1"#,
+            r#""\ud800""#,
+            "\u{feff}{}",
+            &deep,
+        ] {
+            assert!(
+                matches!(parse(text.as_bytes()), Err(StrictJsonError::Syntax(_))),
+                "{text:.20}"
+            );
         }
-        assert!(parse(b"\"\xff\"").is_err());
+        assert!(matches!(parse(b"\"\xff\""), Err(StrictJsonError::Syntax(_))));
     }
 }
