@@ -1,5 +1,6 @@
 //! Asks the verifier's library what it says of a case, and compares.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_identity::trust::Anchor;
@@ -31,14 +32,22 @@ pub(crate) fn judge_all(cases: &[Case]) -> Vec<Disagreement> {
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(judge_some)).collect();
-        let finished = running.into_iter().flat_map(|thread| thread.join().unwrap_or_default());
-        finished.collect()
+        let finished = running.into_iter().map(|thread| thread.join());
+        finished
+            .flat_map(|found| found.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
     })
 }
 
 /// Judges one case.
 pub(crate) fn judge(case: &Case) -> Vec<Disagreement> {
-    let told = (case.make)();
+    // A case that cannot be told is a fault of the corpus, not a case that agrees.
+    let Ok(told) = catch_unwind(AssertUnwindSafe(|| (case.make)())) else {
+        return vec![Disagreement {
+            case: case.name(),
+            what: "it cannot be told: see the panic above".to_owned(),
+        }];
+    };
     let wrong = |expected: &Expected| {
         let what = compare(case, &told, expected).err()?;
         Some(Disagreement {

@@ -13,7 +13,7 @@ use super::support::cast::Who;
 use super::support::credentials::{budget, child_grant, name};
 use super::support::orders::{erase, revoke, revoke_on_order_by};
 use super::support::story::{
-    Author, BASH, CONSULT, EDIT, FETCH, GREP, RUNTIME, SCOUT_WRITE, SPAWN, STRAY, TODO, advisor, approve_by, binding,
+    Author, BASH, CONSULT, EDIT, FETCH, GREP, RUNTIME, SCOUT_WRITE, SPAWN, STRAY, TODO, advise, approve_by, binding,
     call_model, cast, close_by, decide, decide_by, finish_by, inside, introduce, lead, opening, request, resume, stop,
     turn,
 };
@@ -141,7 +141,7 @@ fn craft(writer: &mut Writer<'_>) {
     );
     let consult = request(writer, "consult", lead, CONSULT, cause, &[]);
     let consult = decide(writer, "consult-decision", consult, Observed::nothing());
-    let advice = advise(writer, lead);
+    let advice = advise(writer);
     conclude(writer, "consult-finish", RUNTIME, consult);
     let edit = request(writer, "edit", lead, EDIT, cause, &[(advice, AdviceRelation::Followed)]);
     let edit = decide(writer, "edit-decision", edit, inside("/w/src/add.sh"));
@@ -157,28 +157,6 @@ fn craft(writer: &mut Writer<'_>) {
     conclude(writer, "fetch-finish", RUNTIME, fetch);
     let stray = request(writer, "stray", lead, STRAY, cause, &[]);
     decide(writer, "stray-decision", stray, Observed::nothing());
-}
-
-fn advise(writer: &mut Writer<'_>, lead: Author) -> Seq {
-    use countersign_schemas::body::{AdviceForm, AdviceGiven, AdviceRequested};
-    let advisor = advisor(writer);
-    let question = writer.enter("question", lead, &[b"patch or rewrite?"], |refs| {
-        AdviceRequested {
-            advisor: advisor.1,
-            question: refs[0].clone(),
-        }
-        .into()
-    });
-    let answer = turn(writer, ["advisor-call", "advisor-answer"], advisor, &[]);
-    writer.enter("advice", advisor, &[b"Patch."], |refs| {
-        AdviceGiven {
-            question,
-            answer,
-            form: AdviceForm::Readable,
-            content: refs[0].clone(),
-        }
-        .into()
-    })
 }
 
 /// What is open when the process dies: a permit, an ask, a request without decision and a call of a model.
@@ -197,7 +175,13 @@ fn dying(writer: &mut Writer<'_>) {
 /// The successor ends what it may end.
 fn clean_up(writer: &mut Writer<'_>, second: Author) {
     lose(writer, "read-again-lost", second, "read-again-decision");
-    expire(writer, "bash-again-expired", second, "bash-again-decision");
+    // In a telling whose policy allows it, nobody was asked.
+    let bash = writer.at("bash-again-decision");
+    if writer.outcomes.get(&bash) == Some(&Outcome::Allow) {
+        lose(writer, "bash-again-lost", second, "bash-again-decision");
+    } else {
+        expire(writer, "bash-again-expired", second, "bash-again-decision");
+    }
     end_run(writer, "run-lost", second, ("run", "lead"), RunEndReason::Environment);
     for (label, instance) in [("lead-lost", "lead"), ("advisor-lost", "advisor")] {
         let instance = writer.at(instance);
@@ -238,8 +222,10 @@ fn second_run(writer: &mut Writer<'_>, second: Author) {
     conclude(writer, "resumed-finish", second, resumed);
     let after = request(writer, "after", lead, TODO, cause, &[]);
     decide_by(writer, "after-decision", second, after, Observed::nothing());
-    let result = writer.at("edit-finish");
-    erase(writer, "erased", second, (result, 0));
+    // Nothing came of the edit in a telling that denies it.
+    if let Some(&result) = writer.labels.get("edit-finish") {
+        erase(writer, "erased", second, (result, 0));
+    }
     stop(writer, "lead-2-stop", lead, lead.1);
     end_run(writer, "run-2-ended", second, ("run-2", "lead-2"), RunEndReason::Done);
 }
