@@ -23,6 +23,7 @@ mod large;
 mod retelling;
 mod revoking;
 mod rows;
+pub(crate) mod sample;
 #[path = "../../verifier/tests/support/mod.rs"]
 #[expect(dead_code, reason = "the verifier's tests use more of it")]
 mod support;

@@ -1,8 +1,9 @@
 //! Writes the tamper corpus: a folder for each case, with the ledger, what the auditor brings along, and what the law says.
 //!
-//! `tamper-corpus DIR [--all] [--judge] [--only WORD]...`: `--all` changes every byte instead of a few of each row,
-//! `--judge` asks the verifier's library as well and fails unless it answers as expected, `--only` takes the cases whose
-//! name contains the word. `-` as DIR writes nothing. The demo is played by the program `countersign` beside this one.
+//! `tamper-corpus DIR [--all] [--places N] [--judge] [--only WORD]...`: `--all` changes every byte instead of a few of each
+//! row, `--places` takes at most N cases of each attack, class and base, `--judge` asks the verifier's library as well and
+//! fails unless it answers as expected, `--only` takes the cases whose name contains the word. `-` as DIR writes nothing. The
+//! demo is played by the program `countersign` beside this one.
 
 #[path = "../corpus/mod.rs"]
 mod corpus;
@@ -15,12 +16,14 @@ use std::sync::Arc;
 
 use corpus::base::Base;
 use corpus::case::Case;
+use corpus::sample::sampled;
 use corpus::{Scale, cases, folder, judge};
 use tempfile::TempDir;
 
 struct Arguments {
     folder: PathBuf,
     scale: Scale,
+    places: Option<usize>,
     is_judged: bool,
     only: Vec<String>,
 }
@@ -34,12 +37,14 @@ impl Arguments {
         let mut arguments = Self {
             folder: folder.into(),
             scale: Scale::Sampled,
+            places: None,
             is_judged: false,
             only: Vec::new(),
         };
         while let Some(flag) = given.next() {
             match &*flag {
                 "--all" => arguments.scale = Scale::All,
+                "--places" => arguments.places = Some(given.next()?.parse().ok().filter(|places| *places > 0)?),
                 "--judge" => arguments.is_judged = true,
                 "--only" => arguments.only.push(given.next()?),
                 _ => return None,
@@ -57,12 +62,19 @@ impl Arguments {
 fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let mut talk = std::io::stderr();
     let Some(arguments) = Arguments::parse() else {
-        writeln!(talk, "usage: tamper-corpus DIR [--all] [--judge] [--only WORD]...")?;
+        writeln!(
+            talk,
+            "usage: tamper-corpus DIR [--all] [--places N] [--judge] [--only WORD]..."
+        )?;
         return Ok(ExitCode::from(2));
     };
     let bases = [demo()?, Base::story()?, Base::large()?].map(Arc::new);
     let mut cases = cases(&bases, arguments.scale);
     cases.retain(|case| arguments.takes(case));
+    let cases = match arguments.places {
+        Some(places) => sampled(cases, places),
+        None => cases,
+    };
     if arguments.folder != Path::new("-") {
         for case in &cases {
             let folder = arguments.folder.join(case.name());

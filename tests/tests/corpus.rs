@@ -7,7 +7,7 @@
 #[path = "../corpus/mod.rs"]
 mod posed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use posed::base::Base;
 use posed::case::{Attack, Case, Class, Expected};
 use posed::judge::{Disagreement, judge, judge_all};
+use posed::sample::sampled;
 use posed::{Scale, cases, folder, table};
 
 use crate::support::Checked;
@@ -35,28 +36,6 @@ static NOTHING: Attack = Attack {
 fn bases() -> Checked<Vec<Arc<Base>>> {
     let demo = Base::demo(&story().ledger(), &story().anchor())?;
     Ok([demo, Base::story()?, Base::large()?].map(Arc::new).into())
-}
-
-/// `most` evenly spaced cases of each attack, class and base.
-fn sampled(cases: Vec<Case>, most: usize) -> Vec<Case> {
-    let mut groups: BTreeMap<(&Attack, Class, &str), Vec<Case>> = BTreeMap::new();
-    for case in cases {
-        groups
-            .entry((case.attack, case.class, case.base.name))
-            .or_default()
-            .push(case);
-    }
-    let take = |group: Vec<Case>| {
-        let last = group.len() - 1;
-        let places: BTreeSet<usize> = (0..most.min(group.len()))
-            .map(|nth| last * nth / (most - 1).max(1))
-            .collect();
-        places
-            .into_iter()
-            .map(move |place| group[place].clone())
-            .collect::<Vec<_>>()
-    };
-    groups.into_values().flat_map(take).collect()
 }
 
 fn told(disagreements: &[Disagreement]) -> String {
