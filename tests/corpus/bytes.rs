@@ -56,6 +56,22 @@ fn places(len: usize, samples: usize, seed: usize, scale: Scale) -> Vec<(usize, 
     (0..samples).map(part).collect()
 }
 
+/// A change of the file and nothing else.
+fn posed(
+    attack: &'static Attack,
+    base: &Arc<Base>,
+    position: String,
+    expected: Expected,
+    change: impl Fn(&mut Told) + Send + Sync + 'static,
+) -> Case {
+    let from = Arc::clone(base);
+    Case::new(attack, Class::K0, base, position, vec![expected], move || {
+        let mut told = from.told.clone();
+        change(&mut told);
+        told
+    })
+}
+
 fn records(base: &Arc<Base>, scale: Scale) -> Vec<Case> {
     let mut cases = Vec::new();
     for (entry, stored) in base.told.entries.iter().enumerate() {
@@ -66,18 +82,13 @@ fn records(base: &Arc<Base>, scale: Scale) -> Vec<Case> {
                 flipped(base, entry, &changed),
                 &["I1", "I2", "I3", "I4", "A1", "U2", "I7"],
             );
-            let position = format!("{entry}-{offset}");
-            let from = Arc::clone(base);
-            cases.push(Case::new(
+            cases.push(posed(
                 &RECORD,
-                Class::K0,
                 base,
-                position,
-                vec![expected],
-                move || {
-                    let mut told = from.told.clone();
+                format!("{entry}-{offset}"),
+                expected,
+                move |told| {
                     told.entries[entry].record.clone_from(&changed);
-                    told
                 },
             ));
         }
@@ -167,21 +178,11 @@ fn payloads(base: &Arc<Base>, scale: Scale) -> Vec<Case> {
             for (half, samples) in [(Half::Salt, 1), (Half::Content, 1)] {
                 let len = half.of(&mut told, entry, payload).len();
                 for (offset, bit) in places(len, samples, entry + payload, scale) {
-                    let from = Arc::clone(base);
                     let expected = Expected::rejected(entry as u64, &["I9"]);
                     let position = format!("{entry}-{payload}-{}-{offset}", half.word());
-                    cases.push(Case::new(
-                        &PAYLOAD,
-                        Class::K0,
-                        base,
-                        position,
-                        vec![expected],
-                        move || {
-                            let mut told = from.told.clone();
-                            half.of(&mut told, entry, payload)[offset] ^= bit;
-                            told
-                        },
-                    ));
+                    cases.push(posed(&PAYLOAD, base, position, expected, move |told| {
+                        half.of(told, entry, payload)[offset] ^= bit;
+                    }));
                 }
             }
         }
@@ -194,21 +195,11 @@ fn checkpoints(base: &Arc<Base>, scale: Scale) -> Vec<Case> {
     for (place, checkpoint) in base.told.checkpoints.iter().enumerate() {
         let last = checkpoint.size.unsigned_abs() - 1;
         for (offset, bit) in places(checkpoint.note.len(), 12, place, scale) {
-            let from = Arc::clone(base);
             let expected = Expected::rejected(last, &["I7"]);
             let position = format!("{}-{offset}", checkpoint.size);
-            cases.push(Case::new(
-                &CHECKPOINT,
-                Class::K0,
-                base,
-                position,
-                vec![expected],
-                move || {
-                    let mut told = from.told.clone();
-                    told.checkpoints[place].note[offset] ^= bit;
-                    told
-                },
-            ));
+            cases.push(posed(&CHECKPOINT, base, position, expected, move |told| {
+                told.checkpoints[place].note[offset] ^= bit;
+            }));
         }
     }
     cases

@@ -12,11 +12,9 @@ use super::Scale;
 use super::base::Base;
 use super::case::{Attack, Case, Class, Expected};
 use super::contents::PERMIT_ALL;
-use super::history::changed;
 use super::host::{adopt_permit_all, decide_anything};
+use super::lie::{beside, changed};
 use super::retelling::insert_at;
-use super::support::aftermath::join;
-use super::support::cast::Who;
 use super::support::credentials::{HOUR, START};
 use super::support::writer::{Draft, Twist, salt};
 
@@ -211,21 +209,9 @@ fn decided(base: &Arc<Base>, place: usize) -> Vec<Case> {
         });
     }));
     let request = body.request;
-    let from = Arc::clone(base);
-    let expected = vec![Expected::rejected(place as u64 + 1, &["D2"])];
-    cases.push(Case::new(
-        &LATE,
-        Class::K3,
-        base,
-        place.to_string(),
-        expected,
-        move || {
-            insert_at(&from, place, |writer| {
-                let guest = join(writer, "guest", Who::Third, None);
-                decide_anything(writer, guest, request);
-            })
-        },
-    ));
+    cases.push(beside(&LATE, base, place, "D2", move |writer, guest| {
+        decide_anything(writer, guest, request);
+    }));
     cases
 }
 

@@ -89,8 +89,8 @@ static VARIANTS: [Variant; 8] = [
     },
 ];
 
-/// Length of an unsigned integer that begins with this byte (RFC 8949 §3).
-fn head_len(first: u8) -> usize {
+/// Length of the head of an item that begins with this byte (RFC 8949 §3).
+pub(crate) fn head_len(first: u8) -> usize {
     match first & 0x1f {
         24 => 2,
         25 => 3,

@@ -12,10 +12,9 @@ use countersign_schemas::statement::Statement;
 use super::Scale;
 use super::base::Base;
 use super::case::{Attack, Case, Class, Expected};
-use super::history::changed;
 use super::identity::without_proof;
+use super::lie::{beside, changed};
 use super::retelling::insert_at;
-use super::support::aftermath::join;
 use super::support::cast::Who;
 use super::support::credentials::{HOUR, START, issue, name, window};
 use super::support::story::finish_by;
@@ -384,21 +383,9 @@ fn finished(base: &Arc<Base>, place: usize) -> Vec<Case> {
             finish(Arc::new(move |body| body.decision = request)),
         )
     }));
-    let from = Arc::clone(base);
-    let expected = vec![Expected::rejected(place as u64 + 1, &["D6"])];
-    cases.push(Case::new(
-        &ELSEWHERE,
-        Class::K3,
-        base,
-        place.to_string(),
-        expected,
-        move || {
-            insert_at(&from, place, |writer| {
-                let guest = join(writer, "guest", Who::Third, None);
-                finish_by(writer, "forged", guest, decision);
-            })
-        },
-    ));
+    cases.push(beside(&ELSEWHERE, base, place, "D6", move |writer, guest| {
+        finish_by(writer, "forged", guest, decision);
+    }));
     cases
 }
 

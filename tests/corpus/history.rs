@@ -13,7 +13,8 @@ use super::Scale;
 use super::base::Base;
 use super::case::{Attack, Case, Class, Expected};
 use super::host::warning;
-use super::retelling::{change_at, insert_at};
+use super::lie::changed;
+use super::retelling::insert_at;
 use super::support::cast::Who;
 use super::support::credentials::{HOUR, START};
 use super::support::writer::{Draft, Twist};
@@ -97,21 +98,6 @@ pub(crate) fn cases(base: &Arc<Base>, _: Scale) -> Vec<Case> {
         cases.extend(inserted(base, place));
     }
     cases
-}
-
-/// The entry at `place` changed before it is signed; it is named.
-pub(crate) fn changed(
-    attack: &'static Attack,
-    base: &Arc<Base>,
-    place: usize,
-    code: &'static str,
-    change: impl Fn(&mut Draft) + Send + Sync + 'static,
-) -> Case {
-    let from = Arc::clone(base);
-    let expected = vec![Expected::rejected(place as u64, &[code])];
-    Case::new(attack, Class::K3, base, place.to_string(), expected, move || {
-        change_at(&from, place, &change)
-    })
 }
 
 fn seen(base: &Arc<Base>, place: usize) -> Vec<Case> {

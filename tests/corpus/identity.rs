@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 use super::Scale;
 use super::base::Base;
 use super::case::{Attack, Case, Class, Expected};
-use super::history::changed;
 use super::host::introduce_approver;
+use super::lie::changed;
 use super::retelling::{give_to, insert_at};
 use super::support::cast::Who;
 use super::support::credentials::{HOUR, START, approver, budget, issue, name, path, window};
@@ -374,10 +374,15 @@ fn code_for(base: &Base, statement: &Statement, other: super::retelling::Instanc
         // The answer, and the advice, are those of the one who was asked.
         ModelAnswered | AdviceGiven => Some("A5"),
         ActionRequested => Some("D10"),
-        // Only a runtime speaks of another's stop.
-        InstanceStopped => Some("A5"),
+        // Only a runtime speaks of another's stop; of its own anybody may, with the last key that it had.
+        InstanceStopped => (!stops(statement, other)).then_some("A5"),
         _ => None,
     }
+}
+
+/// Whether `statement` is the stop of `instance`.
+fn stops(statement: &Statement, instance: super::retelling::Instance) -> bool {
+    matches!(&statement.body, Body::InstanceStopped(body) if body.instance == instance.author.1)
 }
 
 /// What can be wrong with the credential of the instance that begins at `place`.

@@ -20,10 +20,12 @@ mod host;
 mod identity;
 pub(crate) mod judge;
 mod large;
+mod lie;
 mod retelling;
 mod revoking;
 mod rows;
 pub(crate) mod sample;
+mod statement;
 #[path = "../../verifier/tests/support/mod.rs"]
 #[expect(dead_code, reason = "the verifier's tests use more of it")]
 mod support;
@@ -54,10 +56,11 @@ type Family = fn(&Arc<Base>, Scale) -> Vec<Case>;
 
 /// Every case on these bases.
 pub(crate) fn cases(bases: &[Arc<Base>], scale: Scale) -> Vec<Case> {
-    let families: [Family; 13] = [
+    let families: [Family; 14] = [
         bytes::cases,
         contents::cases,
         encoding::cases,
+        statement::cases,
         rows::cases,
         tail::cases,
         forged::cases,

@@ -9,9 +9,8 @@ use countersign_schemas::number::Seq;
 
 use super::Scale;
 use super::base::Base;
-use super::case::{Attack, Case, Class, Expected};
-use super::history::changed;
-use super::retelling::insert_at;
+use super::case::{Attack, Case, Class};
+use super::lie::{changed, inserted};
 use super::support::cast::Who;
 use super::support::orders::{
     commitment_of, enter_erasure, enter_revocation, erasure_claims, ordered, revocation_claims, revocation_order,
@@ -66,7 +65,7 @@ pub(crate) fn cases(base: &Arc<Base>, _: Scale) -> Vec<Case> {
     }
     let mut cases = Vec::new();
     for (place, known) in base.entries.iter().enumerate() {
-        cases.extend(inserted(base, place));
+        cases.extend(ordered_wrongly(base, place));
         cases.extend(under_revoked(base, place));
         if known.kind() == Kind::ActionRequested {
             cases.extend(not_lost(base, place));
@@ -75,20 +74,7 @@ pub(crate) fn cases(base: &Arc<Base>, _: Scale) -> Vec<Case> {
     cases
 }
 
-fn posed(
-    attack: &'static Attack,
-    (class, base): (Class, &Arc<Base>),
-    (place, entry, code): (usize, usize, &'static str),
-    write: impl Fn(&mut Writer<'_>) + Send + Sync + 'static,
-) -> Case {
-    let from = Arc::clone(base);
-    let expected = vec![Expected::rejected(entry as u64, &[code])];
-    Case::new(attack, class, base, place.to_string(), expected, move || {
-        insert_at(&from, place, &write)
-    })
-}
-
-fn inserted(base: &Arc<Base>, place: usize) -> Vec<Case> {
+fn ordered_wrongly(base: &Arc<Base>, place: usize) -> Vec<Case> {
     let run = base.first_run();
     let Some(runtime) = (place > run).then(|| base.runtime(place)).flatten() else {
         return Vec::new();
@@ -106,29 +92,29 @@ fn inserted(base: &Arc<Base>, place: usize) -> Vec<Case> {
     let (lead, task) = (lead.author.1, Seq::clamped(run as u64));
     let operator = (Class::K3, base);
     vec![
-        posed(&NOT_PRINCIPAL, operator, (place, place, "A5"), move |writer| {
+        inserted(&NOT_PRINCIPAL, operator, (place, place, &["A5"]), move |writer| {
             let order = ordered(&revocation_claims(writer, lead), Who::Host);
             enter_revocation(writer, "forged", runtime, lead, Some(order));
         }),
-        posed(&WITHOUT_ORDER, operator, (place, place, "A5"), move |writer| {
+        inserted(&WITHOUT_ORDER, operator, (place, place, &["A5"]), move |writer| {
             enter_revocation(writer, "forged", runtime, approver, None);
         }),
-        posed(&OTHER_TARGET, operator, (place, place, "A5"), move |writer| {
+        inserted(&OTHER_TARGET, operator, (place, place, &["A5"]), move |writer| {
             let order = revocation_order(writer, lead, |_| {});
             enter_revocation(writer, "forged", runtime, approver, Some(order));
         }),
-        posed(&ORDER_TWICE, operator, (place, place + 1, "A5"), move |writer| {
+        inserted(&ORDER_TWICE, operator, (place, place + 1, &["A5"]), move |writer| {
             let order = revocation_order(writer, lead, |_| {});
             enter_revocation(writer, "ordered", runtime, lead, Some(order.clone()));
             enter_revocation(writer, "forged", runtime, lead, Some(order));
         }),
-        posed(&FORGED_ERASURE, operator, (place, place, "A5"), move |writer| {
+        inserted(&FORGED_ERASURE, operator, (place, place, &["A5"]), move |writer| {
             erase_as(writer, runtime, task, Who::Host)
         }),
-        posed(
+        inserted(
             &ERASED_EVIDENCE,
             (Class::K4, base),
-            (place, place, "A5"),
+            (place, place, &["A5"]),
             move |writer| {
                 erase_as(writer, runtime, Seq::clamped(1), Who::Principal);
             },
@@ -154,10 +140,10 @@ fn under_revoked(base: &Arc<Base>, place: usize) -> Option<Case> {
         .living(place)
         .into_iter()
         .find(|instance| withdrawn(instance.author.1))?;
-    Some(posed(
+    Some(inserted(
         &UNDER_REVOKED,
         (Class::K3, base),
-        (place, place, "G7"),
+        (place, place, &["G7"]),
         move |writer| {
             call_model(writer, "forged", agent.author);
         },

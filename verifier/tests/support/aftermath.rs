@@ -193,7 +193,13 @@ pub(crate) fn start_with(
 ) -> (Author, Seq) {
     let role = InstanceRole::Agent(Box::new(root_grant(binding(writer))));
     let (lead, _) = introduce(writer, lead, runtime, who, role, (Who::Host, None, None));
-    let run = writer.enter(run, runtime, &[b"go on"], |refs| {
+    let run = start_run(writer, run, runtime, lead);
+    (lead, run)
+}
+
+/// The run of a lead that was introduced.
+pub(crate) fn start_run(writer: &mut Writer<'_>, label: &'static str, runtime: Author, lead: Author) -> Seq {
+    writer.enter(label, runtime, &[b"go on"], |refs| {
         RunStarted {
             run_id: Bytes::new([10; 16]),
             task: refs[0].clone(),
@@ -204,8 +210,7 @@ pub(crate) fn start_with(
             clock: ClockState::Ntp,
         }
         .into()
-    });
-    (lead, run)
+    })
 }
 
 /// One action from its proposal to its outcome.

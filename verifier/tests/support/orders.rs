@@ -191,12 +191,12 @@ pub(crate) fn erasure_claims(writer: &Writer<'_>, target: Seq, payload: Commitme
     directive(writer, DirectiveAct::Erase { entry, payload, reason })
 }
 
-/// The commitment to the payload in `slot` of the entry at `target`; of none, where there is none.
+/// The commitment to the payload in `slot` of the entry at `target`; of none, where there is none or nothing can be read.
 pub(crate) fn commitment_of(writer: &Writer<'_>, target: Seq, slot: usize) -> Commitment {
     let row = usize::try_from(target.get())
         .ok()
         .and_then(|place| writer.entries.get(place));
-    let statement = row.map(statement_of);
+    let statement = row.and_then(read);
     let commitment = statement.and_then(|it| it.body.payloads().get(slot).map(|payload| payload.commitment));
     commitment.unwrap_or(Commitment::from_bytes([0; 32]))
 }
@@ -228,7 +228,10 @@ pub(crate) fn adopt_on_order(
 
 /// The statement that a row holds.
 pub(crate) fn statement_of(row: &StoredEntry) -> Statement {
-    let record = Record::decode(&row.record).expect("a record");
-    let envelope = Unverified::parse(&record.statement).expect("an envelope");
-    Statement::decode(envelope.payload()).expect("a statement")
+    read(row).expect("a statement")
+}
+
+fn read(row: &StoredEntry) -> Option<Statement> {
+    let record = Record::decode(&row.record).ok()?;
+    Statement::decode(Unverified::parse(&record.statement).ok()?.payload()).ok()
 }

@@ -521,7 +521,8 @@ fn looking_up(writer: &mut Writer<'_>, lead: Author, cause: Seq) {
     conclude(writer, "todo-finish", allowed);
 }
 
-fn advise(writer: &mut Writer<'_>) -> Seq {
+/// The lead asks the advisor, and is answered.
+pub(crate) fn advise(writer: &mut Writer<'_>) -> Seq {
     let (lead, advisor) = (lead(writer), advisor(writer));
     let question = writer.enter("question", lead, &[b"patch or rewrite?"], |refs| {
         AdviceRequested {

@@ -38,6 +38,18 @@ pub(crate) struct Draft {
     pub(crate) omitted: bool,
     /// The next `n` of every author.
     pub(crate) counters: BTreeMap<Seq, u64>,
+    /// Writes the statement's bytes.
+    pub(crate) encode: Box<dyn Fn(&Statement) -> Vec<u8>>,
+    /// Signs them, and gives the envelope.
+    pub(crate) seal: Box<Seal>,
+}
+
+/// Signs a statement's bytes, and gives the envelope.
+pub(crate) type Seal = dyn Fn(&[u8], SignatureSet, AadLedger, Who) -> Vec<u8>;
+
+/// Signs as every author does.
+fn seal(statement: &[u8], set: SignatureSet, ledger: AadLedger, signer: Who) -> Vec<u8> {
+    cose::sign(statement, set, ledger, signer.secret())
 }
 
 type Hook<'t, T> = Option<Box<dyn FnMut(&str, &mut T) + 't>>;
@@ -258,6 +270,8 @@ impl<'t> Writer<'t> {
             withheld: Vec::new(),
             omitted: false,
             counters: self.counters.clone(),
+            encode: Box::new(Statement::encode),
+            seal: Box::new(seal),
         };
         if let Some(change) = &mut self.twist.draft {
             change(label, &mut draft);
@@ -276,8 +290,8 @@ impl<'t> Writer<'t> {
     }
 
     fn append(&mut self, draft: Draft) {
-        let encoded = draft.statement.encode();
-        let envelope = cose::sign(&encoded, draft.set, draft.ledger, draft.signer.secret());
+        let encoded = (draft.encode)(&draft.statement);
+        let envelope = (draft.seal)(&encoded, draft.set, draft.ledger, draft.signer);
         let (seq, received) = (Seq::clamped(draft.seq), Millis::clamped(draft.received));
         let record = Record {
             seq,
