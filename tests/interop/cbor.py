@@ -1,13 +1,11 @@
 """Canonical CBOR (statement-v1 §2.1): a cursor that accepts the one encoding of each item and repairs nothing."""
 
+from .errors import Refused, demand
+
 INTEGER_MAX = 2**53 - 1
-TEXT, BYTES, UNSIGNED, NEGATIVE, ARRAY, MAP, TAG, SIMPLE = 3, 2, 0, 1, 4, 5, 6, 7
+UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, TAG, SIMPLE = range(8)
 EXT_DEPTH_MAX = 4
 NEWER_DEPTH_MAX = 16
-
-
-class Malformed(Exception):
-    """The bytes break a rule of the format. The word says which; it binds nobody."""
 
 
 class Cursor:
@@ -18,51 +16,38 @@ class Cursor:
 
     def take(self, count):
         """Returns the next `count` bytes."""
-        end = self.at + count
-        if end > len(self.octets):
-            raise Malformed("truncated")
-        piece, self.at = self.octets[self.at : end], end
-        return piece
+        start, self.at = self.at, self.at + count
+        demand(self.at <= len(self.octets))
+        return self.octets[start : self.at]
 
     def head(self):
         """Reads a head: major type and argument (E1, E2, E7)."""
         initial = self.take(1)[0]
         major, info = initial >> 5, initial & 31
-        if info == 31:
-            raise Malformed("indefinite")
-        if 28 <= info:
-            raise Malformed("reserved")
-        if major == SIMPLE and info not in (20, 21, 22):
-            raise Malformed("simple")
+        demand(info < 28 and (major != SIMPLE or info in (20, 21, 22)))
         if info < 24:
             return major, info
         width = 1 << (info - 24)
         argument = int.from_bytes(self.take(width), "big")
-        if argument < (24 if width == 1 else 1 << (4 * width)):
-            raise Malformed("not-shortest")
+        demand(argument >= (24 if width == 1 else 1 << (4 * width)))
         return major, argument
 
     def expect(self, major):
         """Reads a head of this major type and returns its argument."""
         found, argument = self.head()
-        if found == TAG:
-            raise Malformed("tag")
-        if found != major:
-            raise Malformed("type")
+        demand(found == major)
         return argument
 
     def uint(self):
         """Reads an integer 0..2^53-1 (E5)."""
         value = self.expect(UNSIGNED)
-        if value > INTEGER_MAX:
-            raise Malformed("integer-too-large")
+        demand(value <= INTEGER_MAX)
         return value
 
     def octet_string(self, low, high):
         """Reads a byte string of `low` to `high` bytes."""
         length = self.expect(BYTES)
-        if not low <= length <= high:
-            raise Malformed("length")
+        demand(low <= length <= high)
         return self.take(length)
 
     def text(self):
@@ -72,74 +57,54 @@ class Cursor:
     def array(self, low, high):
         """Reads the head of an array of `low` to `high` items and returns their number."""
         length = self.expect(ARRAY)
-        if not low <= length <= high:
-            raise Malformed("length")
+        demand(low <= length <= high)
         return length
 
     def is_null(self):
         """Takes a null if one is next."""
-        if self.octets[self.at : self.at + 1] != b"\xf6":
-            return False
-        self.at += 1
-        return True
+        is_next = self.octets[self.at : self.at + 1] == b"\xf6"
+        self.at += is_next
+        return is_next
 
     def major(self):
         """Tells the major type of the next item without taking it."""
-        if self.at >= len(self.octets):
-            raise Malformed("truncated")
+        demand(self.at < len(self.octets))
         return self.octets[self.at] >> 5
 
     def end(self):
         """Demands that nothing is left (E9)."""
-        if self.at != len(self.octets):
-            raise Malformed("trailing")
+        demand(self.at == len(self.octets))
 
     def value(self, depth, depth_max, text_keys):
         """Reads any canonical item; keys are text in `ext` and of any type in what is newer (§2.3)."""
-        if depth > depth_max:
-            raise Malformed("depth")
+        demand(depth <= depth_max)
         major, argument = self.head()
-        if major == TAG:
-            raise Malformed("tag")
+        demand(major != TAG)
         if major == SIMPLE:
             return {20: False, 21: True, 22: None}[argument]
-        if major == UNSIGNED or major == NEGATIVE:
-            return integer(major, argument)
-        if major == BYTES:
-            return self.take(argument)
-        if major == TEXT:
-            return utf8(self.take(argument))
+        if major in (UNSIGNED, NEGATIVE):
+            value = argument if major == UNSIGNED else -1 - argument
+            demand(abs(value) <= INTEGER_MAX)
+            return value
+        if major in (BYTES, TEXT):
+            octets = self.take(argument)
+            return octets if major == BYTES else utf8(octets)
         if major == ARRAY:
             return [self.value(depth + 1, depth_max, text_keys) for _ in range(argument)]
         return self.pairs(argument, depth + 1, depth_max, text_keys)
 
     def pairs(self, count, depth, depth_max, text_keys):
         """Reads the pairs of a map whose head is read, keys strictly ascending as bytes (E3)."""
-        found, before = {}, None
+        found, before = {}, b""
         for _ in range(count):
             start = self.at
-            if text_keys and self.major() != TEXT:
-                self.head()
-                raise Malformed("type")
+            demand(not text_keys or self.major() == TEXT)
             key = self.value(depth, depth_max, text_keys)
-            before = ascending(before, self.octets[start : self.at])
-            found[key if text_keys else before] = self.value(depth, depth_max, text_keys)
+            encoded = self.octets[start : self.at]
+            demand(before < encoded)
+            found[key if text_keys else encoded] = self.value(depth, depth_max, text_keys)
+            before = encoded
         return found
-
-
-def ascending(before, key):
-    """Returns `key` if it stands behind `before` (E3)."""
-    if before is not None and key <= before:
-        raise Malformed("duplicate-key" if key == before else "unsorted-keys")
-    return key
-
-
-def integer(major, argument):
-    """Makes the integer of a head, within ±(2^53-1)."""
-    value = argument if major == UNSIGNED else -1 - argument
-    if abs(value) > INTEGER_MAX:
-        raise Malformed("integer-too-large")
-    return value
 
 
 def utf8(octets):
@@ -147,17 +112,15 @@ def utf8(octets):
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Malformed("utf8") from error
+        raise Refused("utf8") from error
 
 
 def head(major, argument):
     """Encodes the shortest head."""
     if argument < 24:
         return bytes([major << 5 | argument])
-    for info, width in ((24, 1), (25, 2), (26, 4), (27, 8)):
-        if argument < 1 << (8 * width):
-            return bytes([major << 5 | info]) + argument.to_bytes(width, "big")
-    raise ValueError("argument beyond eight bytes")
+    width = next(width for width in (1, 2, 4, 8) if argument < 1 << (8 * width))
+    return bytes([major << 5 | 23 + width.bit_length()]) + argument.to_bytes(width, "big")
 
 
 def encode(value):

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from .cbor import ARRAY, Cursor, Malformed, encode, head
+from .cbor import ARRAY, Cursor, encode
+from .errors import Refused, demand
 from .keys import ed25519_holds, mldsa44_holds
 from .statement import ENVELOPE_MAX, ZERO
 
@@ -24,16 +25,10 @@ class Envelope:
     statement: bytes
     signatures: list
 
-    @property
-    def is_hybrid(self):
-        """Tells the shape."""
-        return len(self.signatures) == 2
-
 
 def parse(octets):
     """Takes an envelope apart (statement-v1 §11 S6)."""
-    if len(octets) > ENVELOPE_MAX:
-        raise Malformed("too-long")
+    demand(len(octets) <= ENVELOPE_MAX)
     cursor = Cursor(octets)
     if octets[:1] == b"\xd2":
         cursor.take(1)
@@ -42,7 +37,7 @@ def parse(octets):
         cursor.take(2)
         envelope = parse_hybrid(cursor)
     else:
-        raise Malformed("not-cose")
+        raise Refused("not-cose")
     cursor.end()
     return envelope
 
@@ -50,70 +45,40 @@ def parse(octets):
 def parse_single(cursor):
     """Reads what is behind tag 18 (§4.4)."""
     cursor.array(4, 4)
-    statement = headers_and_statement(cursor, H1)
-    return Envelope(statement, [signature(cursor, 64)])
+    headers(cursor, H1)
+    return Envelope(cursor.octet_string(1, ENVELOPE_MAX), [cursor.octet_string(64, 64)])
 
 
 def parse_hybrid(cursor):
     """Reads what is behind tag 98 (§4.5)."""
     cursor.array(4, 4)
-    statement = headers_and_statement(cursor, H2)
+    headers(cursor, H2)
+    envelope = Envelope(cursor.octet_string(1, ENVELOPE_MAX), [])
     if cursor.expect(ARRAY) != 2:
         raise WrongSet("signature-count")
-    signatures = []
     for protected, length in ((H3, 64), (H4, 2420)):
         cursor.array(3, 3)
         headers(cursor, protected)
-        signatures.append(signature(cursor, length))
-    return Envelope(statement, signatures)
-
-
-def headers_and_statement(cursor, protected):
-    """Reads both headers and the payload."""
-    headers(cursor, protected)
-    return cursor.octet_string(1, ENVELOPE_MAX)
+        envelope.signatures.append(cursor.octet_string(length, length))
+    return envelope
 
 
 def headers(cursor, protected):
     """Demands the protected header, byte for byte, and an empty unprotected one."""
-    if cursor.octet_string(0, ENVELOPE_MAX) != protected:
-        raise Malformed("protected")
-    if cursor.take(1) != b"\xa0":
-        raise Malformed("unprotected")
-
-
-def signature(cursor, length):
-    """Reads a signature of exactly this length."""
-    found = cursor.octet_string(0, ENVELOPE_MAX)
-    if len(found) != length:
-        raise Malformed("signature-length")
-    return found
-
-
-def external_data(ledger_id):
-    """Returns the AAD; without an id, that of record 0 (§4.3)."""
-    return b"countersign/1" + (ledger_id or ZERO)
+    demand(cursor.octet_string(0, ENVELOPE_MAX) == protected and cursor.take(1) == b"\xa0")
 
 
 def sig_structures(statement, is_hybrid, ledger_id):
-    """Returns what each signature is over, in order."""
-    aad = external_data(ledger_id)
+    """Returns what each signature is over, in order; the AAD of record 0 holds no id (§4.3)."""
+    aad = b"countersign/1" + (ledger_id or ZERO)
     if not is_hybrid:
-        return [encode_array("Signature1", H1, aad, statement)]
-    return [encode_array("Signature", H2, signer, aad, statement) for signer in (H3, H4)]
-
-
-def encode_array(*items):
-    """Encodes a Sig_structure."""
-    return head(ARRAY, len(items)) + b"".join(encode(item) for item in items)
+        return [encode(["Signature1", H1, aad, statement])]
+    return [encode(["Signature", H2, signer, aad, statement]) for signer in (H3, H4)]
 
 
 def verify(envelope, is_hybrid, ledger_id, ed25519, mldsa44):
     """Checks the set and every signature (S8, S11)."""
-    if envelope.is_hybrid != is_hybrid:
-        raise WrongSet("downgraded" if is_hybrid else "wrong-set")
-    messages = sig_structures(envelope.statement, is_hybrid, ledger_id)
-    if not ed25519_holds(ed25519, envelope.signatures[0], messages[0]):
-        raise WrongSet("signature-ed25519")
-    if is_hybrid and not mldsa44_holds(mldsa44, envelope.signatures[1], messages[1]):
-        raise WrongSet("signature-ml-dsa-44")
+    signatures, messages = envelope.signatures, sig_structures(envelope.statement, is_hybrid, ledger_id)
+    holds = len(signatures) == len(messages) and ed25519_holds(ed25519, signatures[0], messages[0])
+    if not holds or is_hybrid and not mldsa44_holds(mldsa44, signatures[1], messages[1]):
+        raise WrongSet("signatures")

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from . import credential, grant, jcs, projection
-from .errors import NotFolded
+from .errors import Refused
 from .state import Decision
 from .statement import CODES
 
@@ -27,15 +27,10 @@ class Decisions:
         """Folds a decision."""
         body, state = entry.body, self.state
         request = state.requests.get(body["request"])
-        if request is None or request.is_decided:
-            self.breach("D2")
-            raise NotFolded
-        if "ask" in body and (body["ask"]["need"] != 1 or body["ask"]["class"] != "person"):
-            self.unjudged()
-        if request.requester.runtime is not author:
-            self.breach("D2")
-        if any(cited not in state.advice for cited in body.get("advice", [])):
-            self.breach("D8")
+        self.need("D2", request and not request.is_decided)
+        self.need("U2", "ask" not in body or body["ask"]["need"] == 1 and body["ask"]["class"] == "person")
+        self.rule("D2", request.requester.runtime is author)
+        self.rule("D8", all(cited in state.advice for cited in body.get("advice", [])))
         self.judge(entry, request)
         request.is_decided = True
         found = Decision(entry, request, author, body["outcome"], body["expires"])
@@ -63,79 +58,73 @@ class Decisions:
             about = projection.resource(asked.body["tool"], projection.parse_arguments(arguments), workspace)
             observed, is_known = self.check_cedar_request(entry, request, about)
         if not is_known:
-            self.report.unproven("D4a", entry.seq)
+            self.unproven("D4a")
         elif None in texts:
-            self.report.unproven("D4b", entry.seq)
+            self.unproven("D4b")
         rules, is_pinned_known = self.grant_rules(request, about, observed)
         permits = body["outcome"] in ("allow", "ask")
-        if permits and rules:
-            self.breach(rules[0] if rules in (["G7"], ["G8"]) else "D1")
+        only = rules[0] if rules in (["G7"], ["G8"]) else "D1"
+        self.rule(only, not (permits and rules))
         budget = self.budget_rules(request)
-        if permits and budget:
-            self.breach("G6")
-        fits = self.form_fits(entry) and self.end_fits(entry, request)
-        if not (permits and (rules or budget)) and is_known:
+        self.rule("G6", not (permits and budget))
+        self.rule("D4b", self.form_fits(entry) and self.end_fits(entry, request))
+        if is_known and not (permits and (rules or budget)):
             recomputed = {"budget": budget} | ({"grant": rules} if is_pinned_known else {})
-            fits = fits and self.parts_fit(entry, recomputed, about)
-        if not fits:
-            self.breach("D4b")
+            self.rule("D4b", self.parts_fit(entry, recomputed, about))
 
     def check_cedar_request(self, entry, request, about):
         """Compares the Cedar request with the projection (D4a); returns `observed`, and whether it could be compared."""
-        body, asked = entry.body, request.entry
-        run = self.state.runs.get(request.requester.run)
-        if about is None or body["cedar_request"] is None:
-            if about is not None or body["cedar_request"] is not None:
-                self.breach("D4a")
+        is_stated = entry.body["cedar_request"] is not None
+        self.rule("D4a", is_stated == (about is not None))
+        if about is None or not is_stated:
             return None, True
         octets = entry.payload("cedar_request")
         if octets is None:
             return None, False
         observed = observed_of(octets)
-        if observed is None:
-            self.breach("D4a")
-        if observed is None:
-            return None, True
-        requester = request.requester
-        terms = requester.grant.terms
+        terms = request.requester.grant.terms
+        fits = observed and projection.place_fits(observed, about["type"], terms["workspace"])
+        self.rule("D4a", fits and octets == self.projected(request, about, observed))
+        return observed, True
+
+    def projected(self, request, about, observed):
+        """Returns the Cedar request of §7."""
+        requester, asked = request.requester, request.entry
+        terms, run = requester.grant.terms, self.state.runs.get(requester.run)
         calls_left = max(0, min(charged.left()[0] for charged in requester.grant.chain()))
+        mode = run.mode if run else "headless"
         asker = projection.Asker(
-            requester.party.short, requester.name, requester.is_lead, terms["depth"], terms["workspace"], run.mode if run else "headless", calls_left
+            requester.party.short, requester.name, requester.is_lead, terms["depth"], terms["workspace"], mode, calls_left
         )
         advised = any(cited["relation"] == "followed" for cited in asked.body.get("advice", []))
         tool, effects = asked.body["tool"], asked.body["effects"]
-        found = projection.cedar_request(asker, tool, about, effects, asked.record.received, advised, observed)
-        if found != octets or not projection.place_fits(observed, about["type"], terms["workspace"]):
-            self.breach("D4a")
-        return observed, True
+        return projection.cedar_request(asker, tool, about, effects, asked.record.received, advised, observed)
 
     def grant_rules(self, request, about, observed):
         """Returns the rules that part 0 finds broken, and whether the pins could be compared."""
-        requester, asked = request.requester, request.entry
-        paths, hosts = [], []
-        if about and about["type"] == "File":
-            paths = [about["path"]] + ([observed["real_path"]] if observed and observed["real_path"] else [])
-        if about and about["type"] == "Url":
-            hosts = [about["host"]]
-        body = asked.body
-        rules = set(grant.request(requester.grant.terms, body["tool"], body["effects"], paths, hosts))
-        if body["grant"] != requester.seq:
-            rules.add("G1")
-        if not windows_hold(requester, asked.record.received):
-            rules.add("G5")
-        if self.state.is_revoked(requester.grant):
-            rules.add("G7")
+        requester, asked, body = request.requester, request.entry, request.entry.body
+        kind = about["type"] if about else None
+        paths = [about["path"], observed and observed["real_path"]] if kind == "File" else []
+        hosts = [about["host"]] if kind == "Url" else []
+        rules = set(grant.request(requester.grant.terms, body["tool"], body["effects"], filter(None, paths), hosts))
         pins = self.pins_hold(requester)
-        if pins is False:
-            rules.add("G8")
-        return sorted(rules), pins is not None
+        further = {
+            "G1": body["grant"] != requester.seq,
+            "G5": not windows_hold(requester, asked.record.received),
+            "G7": self.state.is_revoked(requester.grant),
+            "G8": pins is False,
+        }
+        return sorted(rules | {code for code, is_broken in further.items() if is_broken}), pins is not None
 
     def budget_rules(self, request):
         """Returns the rules that part 1 finds broken."""
         left = [charged.left() for charged in request.requester.grant.chain()]
-        rules = {"G6.calls"} if any(amounts[0] < 1 for amounts in left) else set()
-        rules |= {"G6.tokens"} if any(min(amounts[1:3]) < 0 for amounts in left) else set()
-        return sorted(rules | ({"G6.cost"} if any(amounts[3] < 0 for amounts in left) else set()))
+        rules = {
+            "G6.calls": any(amounts[0] < 1 for amounts in left),
+            "G6.cost": any(amounts[3] < 0 for amounts in left),
+            "G6.tokens": any(min(amounts[1:3]) < 0 for amounts in left),
+        }
+        return [rule for rule, is_broken in rules.items() if is_broken]
 
     def pins_hold(self, requester):
         """Tells whether the run is active and the policies its root grant pins are in force; None if a text is absent."""
@@ -149,10 +138,7 @@ class Decisions:
         for layer, wanted in pinned["floor"].items():
             adopted = policies.get(LAYER_NAMES[int(layer)])
             text = adopted.payload("policies") if adopted else b""
-            if text is None:
-                answers.append(None)
-            else:
-                answers.append(adopted is not None and sha256(text).hexdigest() == wanted)
+            answers.append(None if text is None else adopted is not None and sha256(text).hexdigest() == wanted)
         return False if False in answers else None if None in answers else True
 
     def parts_fit(self, entry, recomputed, about):
@@ -170,44 +156,33 @@ class Decisions:
         """Checks what holds of parts and outcome whatever they rest on (D4b)."""
         parts = entry.body["parts"]
         places = [CHECKS.index(part["check"]) for part in parts]
-        if places != sorted(set(places)):
-            return False
-        if any(part["outcome"] not in GATEKEEPERS_WORD for part in parts if CHECKS.index(part["check"]) > 3):
-            return False
-        return strictest(parts) == entry.body["outcome"]
+        is_word = all(place < 4 or part["outcome"] in GATEKEEPERS_WORD for place, part in zip(places, parts))
+        return places == sorted(set(places)) and is_word and strictest(parts) == entry.body["outcome"]
 
     def end_fits(self, entry, request):
         """Checks `policies`, `expires` and `ask` (D4b)."""
-        body, instances = entry.body, self.state.instances
-        if body["policies"] != self.state.in_force():
-            return False
-        if ("ask" in body) != (body["outcome"] == "ask"):
+        body, state = entry.body, self.state
+        if body["policies"] != state.in_force() or ("ask" in body) != (body["outcome"] == "ask"):
             return False
         if (body["expires"] > 0) != (body["outcome"] in ("allow", "ask")):
             return False
-        for seq in body.get("ask", {}).get("eligible", []):
-            if seq not in instances or instances[seq].role != "approver" or seq > request.entry.seq:
-                return False
-            if seq in self.state.revoked:
-                return False
-        return True
+        asked = [(seq, state.instances.get(seq)) for seq in body.get("ask", {}).get("eligible", [])]
+        return all(
+            approver and approver.role == "approver" and seq <= request.entry.seq and seq not in state.revoked
+            for seq, approver in asked
+        )
 
     def approval_entered(self, entry, author):
         """Folds an approval (§9)."""
         body, state = entry.body, self.state
         decision = state.decisions.get(body["decision"])
-        if body["order"]["form"] != "data-integrity":
-            self.unjudged()
-        if decision is None or decision.outcome != "ask" or not decision.is_open or decision.answered:
-            self.breach("D5")
-            raise NotFolded
-        digest = sha256(body["order"]["doc"]).digest()
-        if not self.order_fits(entry, decision, author) or digest in state.orders:
-            self.breach("D5")
-        state.orders.add(digest)
+        self.need("U2", body["order"]["form"] == "data-integrity")
+        self.need("D5", decision and decision.outcome == "ask" and decision.is_open and not decision.answered)
+        fits = self.order_fits(entry, decision, author)
+        self.rule("D5", state.is_new_order(body["order"]["doc"]) and fits)
         decision.answered = body["verdict"]
         if body["verdict"] == "given":
-            self.check_given(entry, decision)
+            self.check_given(decision, entry.record.received)
             self.permit(decision, entry)
 
     def order_fits(self, entry, decision, author):
@@ -216,8 +191,7 @@ class Decisions:
         approver, asked = state.instances.get(body["approver"]), decision.request.entry
         if approver is None or approver.seq not in decision.entry.body["ask"]["eligible"] or approver.seq > asked.seq:
             return False
-        if not approver.window.holds(received):
-            self.breach("A4")
+        self.rule("A4", approver.window.holds(received))
         order = self.document(body["order"]["doc"], credential.ORDER, approver.party)
         if order is None or approver.seq in state.revoked:
             return False
@@ -229,62 +203,48 @@ class Decisions:
             "arguments": asked.body["arguments"]["commitment"].hex(),
             "verdict": {"given": "approve", "refused": "refuse"}[body["verdict"]],
         }
-        text = entry.payload("text")
-        if text is None:
-            self.report.unproven("D5", entry.seq)
-        else:
+        text, arguments = entry.payload("text"), asked.payload("arguments")
+        if text is not None:
             wanted["text"] = sha256(text).hexdigest()
-        arguments = asked.payload("arguments")
-        if text is not None and arguments is None:
-            self.report.unproven("D5", entry.seq)
-        elif text is not None and text != rendering(asked.body["tool"], decision.request.requester, arguments):
+        if text is None or arguments is None:
+            self.unproven("D5")
+        elif text != rendering(asked.body["tool"], decision.request.requester, arguments):
             return False
         in_time = order.window.holds(received) and received <= min(order.subject["expires"], decision.expires)
-        is_ours = all(order.subject[member] == value for member, value in wanted.items())
+        is_ours = wanted.items() <= order.subject.items()
         return is_ours and in_time and decision.decider is author and decision.entry.body["policies"] == state.in_force()
 
-    def check_given(self, entry, decision):
+    def check_given(self, decision, received):
         """Checks what parts 0 and 1 judged once more, at the position of the approval."""
         requester = decision.request.requester
-        if not windows_hold(requester, entry.record.received):
-            self.breach("D1")
-        pins = self.pins_hold(requester)
-        if pins is False:
-            self.breach("G8")
-        if self.state.is_revoked(requester.grant):
-            self.breach("G7")
-        elif pins is None:
-            self.report.unproven("G8", entry.seq)
-        if self.budget_rules(decision.request):
-            self.breach("G6")
+        is_revoked, pins = self.state.is_revoked(requester.grant), self.pins_hold(requester)
+        self.rule("D1", windows_hold(requester, received))
+        self.rule("G8", pins is not False)
+        self.rule("G7", not is_revoked)
+        self.rule("G6", not self.budget_rules(decision.request))
+        if pins is None and not is_revoked:
+            self.unproven("G8")
 
     def action_finished(self, entry, author):
         """Folds an outcome (§10)."""
         body, state, received = entry.body, self.state, entry.record.received
-        decision = state.decisions.get(body["decision"])
-        if decision is None or decision.is_finished:
-            self.breach("D6" if decision else "D7")
-            raise NotFolded
-        is_nobodys = body["outcome"] == "unknown" and body["started"] is None
+        decision, started = state.decisions.get(body["decision"]), body["started"]
+        self.need("D7", decision)
+        self.need("D6", not decision.is_finished)
+        is_nobodys = body["outcome"] == "unknown" and started is None
         is_entitled = decision.decider is author or is_nobodys and state.has_in_line(author, decision.decider)
-        if decision.is_open and not is_entitled:
-            self.breach("D6")
-        started = body["started"]
-        if decision.permitted is None:
-            self.breach("D7")
-        elif started is None:
-            if body["outcome"] not in ("aborted", "unknown"):
-                self.breach("D7")
-        else:
+        self.rule("D6", is_entitled or not decision.is_open)
+        self.rule("D7", decision.permitted is not None)
+        if started is None:
+            self.rule("D7", body["outcome"] in ("aborted", "unknown"))
+        elif decision.permitted is not None:
             run = state.runs.get(decision.request.requester.run)
             ended = run.ended if run and run.ended is not None else received
-            if not decision.permitted <= started <= min(decision.expires, ended, received):
-                self.breach("D7")
+            self.rule("D7", decision.permitted <= started <= min(decision.expires, ended, received))
         decision.is_finished = True
         if body["outcome"] == "unknown":
             state.unknown.append(entry.seq)
-            asked = decision.request.entry
-            state.lost.add((asked.body["tool"], asked.seq))
+            state.lost.add((decision.request.entry.body["tool"], decision.request.entry.seq))
 
 
 def rendering(tool, requester, arguments):
@@ -304,5 +264,5 @@ def observed_of(octets):
         observed = jcs.parse(octets, projection.ARGUMENTS_MAX * 8)["context"]["observed"]
         fits = set(observed) == {"place", "real_path"} and observed["place"] in projection.PLACES
         return observed if fits and isinstance(observed["real_path"], str) else None
-    except (jcs.Refused, KeyError, TypeError):
+    except (Refused, KeyError, TypeError):
         return None

@@ -2,9 +2,9 @@
 
 import re
 
-from .jcs import Refused
-from .members import BUDGET, check_path, count, digest, is_host, ledger_binding, members, name, one_of, short, text_of
-from .members import ascending, wrong_type
+from .errors import demand
+from .members import BUDGET, DIGEST, NAME, ascending, check_path, count, is_host, is_normal_path, ledger_binding
+from .members import matches, members, one_of, short, text_of, typed
 
 EFFECTS = ["consult", "delegate", "execute", "network", "read", "write"]
 MEMBERS = (
@@ -16,49 +16,35 @@ def check(grant):
     """Checks the form of a grant (§8.1)."""
     members(grant, MEMBERS)
     for tool in ascending(grant["tools"], 64):
-        name(tool)
+        matches(tool, NAME)
     for effect in ascending(grant["effects"], 6):
         one_of(effect, EFFECTS)
-    check_path(grant["workspace"])
-    for path in ascending(grant["paths"], 32):
+    for path in [grant["workspace"], *ascending(grant["paths"], 32)]:
         check_path(path)
-    check_hosts(ascending(grant["hosts"], 32))
+    hosts = ascending(grant["hosts"], 32)
+    demand(hosts == ["*"] or all(is_host(host) for host in hosts))
     members(grant["budget"], BUDGET)
     for amount in grant["budget"].values():
         count(amount)
-    if count(grant["depth"]) > 32:
-        raise Refused("out_of_range")
+    count(grant["depth"], 32)
     one_of(grant["mayDelegate"], [True, False])
     one_of(grant["mayEnrol"], [False])
     ledger_binding(grant["ledger"])
     text_of(grant["purpose"], 256)
     check_policy(grant["policy"])
     for ancestor in (grant["parent"], grant["root"]):
-        if ancestor is not None:
-            digest(ancestor)
-    if (grant["parent"] is None) != (grant["root"] is None):
-        raise Refused("wrong_value")
+        demand(ancestor is None or matches(ancestor, DIGEST))
+    demand((grant["parent"] is None) == (grant["root"] is None))
     short(grant["principal"])
-
-
-def check_hosts(hosts):
-    """Checks host scopes; `*` stands alone."""
-    for host in hosts:
-        if host != "*" and not is_host(host):
-            raise Refused("bad_text")
-    if "*" in hosts and len(hosts) > 1:
-        raise Refused("wrong_value")
 
 
 def check_policy(policy):
     """Checks the pins."""
     members(policy, ["adopt", "floor"])
     one_of(policy["adopt"], [True, False])
-    wrong_type(policy["floor"], dict, "not_an_object")
-    for layer, value in policy["floor"].items():
-        if not re.fullmatch("[1-5]", layer):
-            raise Refused("unknown_member")
-        digest(value)
+    for layer, value in typed(policy["floor"], dict).items():
+        demand(re.fullmatch("[1-5]", layer))
+        matches(value, DIGEST)
 
 
 def path_contains(outer, inner):
@@ -69,11 +55,6 @@ def path_contains(outer, inner):
 def host_contains(scope, host):
     """Compares a scope with a host (§8.2)."""
     return scope == "*" or host == scope or host.endswith("." + scope)
-
-
-def is_normal_path(path):
-    """Tells whether a path is in normal form."""
-    return path == "/" or path.startswith("/") and all(part not in ("", ".", "..") for part in path[1:].split("/"))
 
 
 def lineage(child, parent, parent_digest):

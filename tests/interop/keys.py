@@ -1,5 +1,7 @@
 """Strict Ed25519 and ML-DSA-44 (statement-v1 §4.6, identity-v1 §1)."""
 
+from functools import lru_cache
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
@@ -22,6 +24,7 @@ SMALL_ORDER = frozenset(
 )
 
 
+@lru_cache(1_024)
 def is_ed25519_key(key):
     """Tells whether 32 bytes are a public key by identity-v1 §1.2, 1 and 2."""
     if len(key) != 32 or key in SMALL_ORDER:
@@ -35,6 +38,7 @@ def is_ed25519_key(key):
     return pow(square, (PRIME - 1) // 2, PRIME) == 1
 
 
+@lru_cache(16_384)
 def ed25519_holds(key, signature, message):
     """Verifies by identity-v1 §1.2; the library checks the equation without cofactor."""
     if len(signature) != 64 or not is_ed25519_key(key) or signature[:32] in SMALL_ORDER:
@@ -44,6 +48,7 @@ def ed25519_holds(key, signature, message):
     return holds(Ed25519PublicKey.from_public_bytes(key), signature, message)
 
 
+@lru_cache(16_384)
 def mldsa44_holds(key, signature, message):
     """Verifies FIPS 204 ML-DSA-44, pure, with the empty context."""
     if len(key) != 1312 or len(signature) != 2420:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from . import cose, did, jcs, merkle, statement
-from .cbor import Malformed
+from . import cose, did, merkle, statement
+from .errors import Refused
 from .law import Fold
 from .state import Entry
 
@@ -28,7 +28,7 @@ class Lineup:
         self.fold = Fold(report, self)
         self.tree, self.roots = merkle.Tree(), {}
         self.entries, self.links, self.authors = {}, {}, {}
-        self.damaged, self.broken_from = [], None
+        self.damaged, self.broken_from = [], float("inf")
         self.due = self.last_received = 0
         self.pending = None
 
@@ -40,11 +40,11 @@ class Lineup:
     @property
     def has_broken_root(self):
         """Tells whether V1 to V4 named an entry, so that no root over it can be right."""
-        return self.broken_from is not None
+        return self.broken_from < float("inf")
 
     def is_root_known(self, size):
         """Tells whether the root over so many records can be compared."""
-        return size in self.roots and (self.broken_from is None or size <= self.broken_from)
+        return size in self.roots and size <= self.broken_from
 
     def take(self, key, octets):
         """Takes a row."""
@@ -61,16 +61,16 @@ class Lineup:
             self.fail(entry, "I4", self.due)
         if self.fold.state.closed:
             self.fail(entry, "I4")
-        if misfits and before and before.is_damaged:
-            self.fail(before, "I3")
-            self.links[before.seq] = entry.record.prev
-        elif misfits:
-            self.fail(entry, "I3")
         self.entries[key], self.due, self.pending = entry, key + 1, entry
         self.links[key] = entry.link
         self.roots[self.tree.size] = self.tree.root()
         self.tree.append(octets or b"")
         self.examine(entry)
+        if misfits and before and before.is_damaged:
+            self.fail(before, "I3")
+            self.links[before.seq] = entry.record.prev
+        elif misfits:
+            self.fail(entry, "I3")
 
     def finish(self):
         """Folds the last entry."""
@@ -82,8 +82,7 @@ class Lineup:
         self.report.find(code, entry.seq)
         entry.is_damaged = entry.has_failed = True
         if code != "U2":
-            first = entry.seq if broken_from is None else broken_from
-            self.broken_from = first if self.broken_from is None else min(self.broken_from, first)
+            self.broken_from = min(self.broken_from, entry.seq if broken_from is None else broken_from)
 
     def decode(self, key, octets):
         """Decodes a row (V1), as far as it goes, and checks the place inside it (V2)."""
@@ -98,12 +97,12 @@ class Lineup:
                 entry.is_out_of_place = True
             entry.envelope = cose.parse(entry.record.envelope)
             entry.statement = statement.parse(entry.envelope.statement)
-        except Malformed:
+        except statement.Newer:
+            self.fail(entry, "U2")
+        except Refused:
             self.fail(entry, "I1")
         except cose.WrongSet:
             self.fail(entry, "I2")
-        except statement.Newer:
-            self.fail(entry, "U2")
         if key == 0 and entry.envelope:
             self.fold.state.ledger_id = statement.sha256(entry.envelope.statement).digest()
         if entry.statement and (entry.statement.kind == 0) != (key == 0):
@@ -129,22 +128,20 @@ class Lineup:
 
     def party_of(self, entry, before=None):
         """Returns the party that must have signed an entry, or None where it is not known."""
-        found = entry.statement
-        if found.by in self.fold.state.instances:
-            return self.fold.state.instances[found.by].party
-        introduction = entry.statement if found.by == entry.seq else None
-        if before and found.by == before.seq and before.statement:
-            introduction = before.statement
+        by = entry.statement.by
+        if by in self.fold.state.instances:
+            return self.fold.state.instances[by].party
+        introduction = next((it.statement for it in (entry, before) if it and it.seq == by), None)
         if introduction is None or introduction.kind not in (0, 1):
             return None
         text = introduction.body["dids"][1] if introduction.kind == 0 else introduction.body["did"]
         try:
             return did.read_long(text) if isinstance(text, str) else None
-        except jcs.Refused:
+        except Refused:
             return None
 
     def signatures_hold(self, entry, party):
-        """Tells whether an entry has its signature set and all of it verifies."""
+        """Tells whether an entry has its signature set and all of it verifies under a party."""
         ledger_id = self.fold.state.ledger_id if entry.seq else None
         try:
             cose.verify(entry.envelope, entry.statement.is_hybrid, ledger_id, party.ed25519, party.mldsa44)
@@ -159,11 +156,10 @@ class Lineup:
             return
         if not self.is_author_known(found.by):
             entry.stands_on_damage = True
-        elif found.by == entry.seq and entry.seq and not (found.kind == 1 and found.body["role"] == "runtime"):
-            return self.fail(entry, "A1")
         else:
+            is_own = found.by == entry.seq != 0
             party = self.party_of(entry)
-            if party is None:
+            if party is None or is_own and not (found.kind == 1 and found.body["role"] == "runtime"):
                 return self.fail(entry, "A1")
             if not self.signatures_hold(entry, party):
                 return self.fail(entry, "I2")
@@ -204,7 +200,7 @@ class Lineup:
         author = self.authors.get(found.by)
         if not self.has_seen(entry, author):
             self.report.find("I5", entry.seq)
-        if found.by in self.fold.state.instances or found.by == entry.seq:
+        if self.is_author_known(found.by) and found.by in {entry.seq, *self.fold.state.instances}:
             gap = found.n - (author.n + 1 if author else 0)
             lost = sum(1 for seq in self.damaged if seq > (author.seq if author else found.by))
             if not 0 <= gap <= lost:
@@ -227,18 +223,16 @@ class Lineup:
 
     def check_payloads(self, entry):
         """Compares payload rows with the references of the body (V6). A column that does not fit is None and named already."""
-        slots = entry.statement.slots
-        rows = self.payloads.get(entry.seq, [])
+        slots, rows = entry.statement.slots, self.payloads.get(entry.seq, [])
         for slot, salt, content in rows:
-            reference = slots[slot] if slot < len(slots) else None
             if salt is None or content is None:
                 continue
-            if reference is None or len(salt) != 32 or len(content) != reference["length"]:
-                self.report.find("I9", entry.seq)
-            elif statement.commitment(salt, content) != reference["commitment"]:
-                self.report.find("I9", entry.seq)
-            else:
+            reference = slots[slot] if slot < len(slots) else None
+            fits = reference and len(salt) == 32 and len(content) == reference["length"]
+            if fits and statement.commitment(salt, content) == reference["commitment"]:
                 entry.payloads[slot] = content
+            else:
+                self.report.find("I9", entry.seq)
         if not {slot for slot, _, _ in rows} >= set(range(len(slots))):
             self.report.unproven("I9", entry.seq)
 
@@ -250,6 +244,4 @@ class Lineup:
     def last_words_are(self, instance, n, seq):
         """Tells whether an instance's last entry is the one that its stop states (I6)."""
         author = self.authors.get(instance) or Author(0, instance, 0)
-        if any(lost > author.seq for lost in self.damaged):
-            return True
-        return (n, seq) == (author.n, author.seq)
+        return (n, seq) == (author.n, author.seq) or any(lost > author.seq for lost in self.damaged)

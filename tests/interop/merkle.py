@@ -2,9 +2,7 @@
 
 from hashlib import sha256
 
-
-class Refused(Exception):
-    """A proof does not hold. The word is that of ledger-v1 §5."""
+from .errors import demand
 
 
 def leaf(record):
@@ -43,59 +41,41 @@ class Tree:
 
 def check_inclusion(leaf_hash, index, size, proof, root):
     """Checks §5.2."""
-    if index >= size:
-        raise Refused("index-beyond-size")
-    first, last, found = index, size - 1, leaf_hash
+    demand(index < size, "index-beyond-size")
+    found = leaf_hash
+    for is_left, sibling in sides(index, size - 1, proof):
+        found = node(sibling, found) if is_left else node(found, sibling)
+    demand(found == root, "root-mismatch")
+
+
+def sides(first, last, proof):
+    """Yields the siblings of a path from `first` of 0 to `last` up to the root, and whether each stands left of it."""
     for sibling in proof:
-        if last == 0:
-            raise Refused("too-long")
-        if first & 1 or first == last:
-            found = node(sibling, found)
-            while not first & 1 and first:
-                first, last = first >> 1, last >> 1
-        else:
-            found = node(found, sibling)
+        demand(last, "too-long")
+        is_left = first & 1 or first == last
+        yield is_left, sibling
+        while is_left and first and not first & 1:
+            first, last = first >> 1, last >> 1
         first, last = first >> 1, last >> 1
-    if last:
-        raise Refused("too-short")
-    if found != root:
-        raise Refused("root-mismatch")
+    demand(not last, "too-short")
 
 
 def check_consistency(old_size, old_root, size, root, proof):
     """Checks §5.3."""
-    if old_size < 1:
-        raise Refused("old-tree-empty")
-    if old_size > size:
-        raise Refused("tree-shrank")
+    demand(old_size >= 1, "old-tree-empty")
+    demand(old_size <= size, "tree-shrank")
     if old_size == size:
-        if proof:
-            raise Refused("too-long")
-        if old_root != root:
-            raise Refused("root-mismatch")
+        demand(not proof, "too-long")
+        demand(old_root == root, "root-mismatch")
         return
-    hashes = list(proof)
-    if old_size & (old_size - 1) == 0:
-        hashes.insert(0, old_root)
-    if not hashes:
-        raise Refused("too-short")
+    is_whole = old_size & (old_size - 1) == 0
+    hashes = [old_root] * is_whole + proof
+    demand(hashes, "too-short")
     first, last = old_size - 1, size - 1
     while first & 1:
         first, last = first >> 1, last >> 1
     old = new = hashes[0]
-    for sibling in hashes[1:]:
-        if last == 0:
-            raise Refused("too-long")
-        if first & 1 or first == last:
-            old, new = node(sibling, old), node(sibling, new)
-            while not first & 1 and first:
-                first, last = first >> 1, last >> 1
-        else:
-            new = node(new, sibling)
-        first, last = first >> 1, last >> 1
-    if last:
-        raise Refused("too-short")
-    if old != old_root:
-        raise Refused("old-root-mismatch")
-    if new != root:
-        raise Refused("root-mismatch")
+    for is_left, sibling in sides(first, last, hashes[1:]):
+        old, new = (node(sibling, old), node(sibling, new)) if is_left else (old, node(new, sibling))
+    demand(old == old_root, "old-root-mismatch")
+    demand(new == root, "root-mismatch")

@@ -3,15 +3,15 @@
 #
 #   run.sh [--corpus DIR] [VERIFY FOLDER]
 #
-# FOLDER holds ledger.db, ledger.db-head and principal.did, as `countersign demo --dir FOLDER` leaves them: the ledger and a
-# sample of changes of it are read by both. A corpus holds NAME.db and NAME.json {"trust","head","exit","code","entry","class"}.
+# FOLDER holds ledger.db, ledger.db-head and principal.did, as `countersign demo --dir FOLDER` leaves them. DIR is a tamper
+# corpus (docs/tamper-corpus.md): this reader must answer as each case expects, and name all that VERIFY names.
 #
 # Needs python3 3.11 or newer; the packages of requirements.txt come from PyPI, by hash, into target/interop. Builds nothing.
 # Exit code 0: both agree. 1: they do not. 77: there is no such python3, or the packages cannot be had.
 set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-corpus=
+corpus='' verify=''
 if [ "${1:-}" = --corpus ]; then
     corpus=${2:?--corpus needs a folder}
     shift 2
@@ -46,12 +46,11 @@ interop() {
 
 interop vectors "$root/schemas/vectors"
 if [ $# -gt 0 ]; then
-    verify=$1 ledger=${2:?VERIFY needs a folder with a ledger}/ledger.db trust=$2/principal.did
+    verify=$(realpath "$1") ledger=${2:?VERIFY needs a folder with a ledger}/ledger.db trust=$2/principal.did
     interop compare "$verify" "$ledger"
     interop compare "$verify" "$ledger" --trust "$trust"
     interop compare "$verify" "$ledger" --trust "$trust" --head "$ledger-head"
-    interop changes "$verify" "$ledger" --trust "$trust"
 fi
 if [ -n "$corpus" ]; then
-    interop corpus "$corpus"
+    interop corpus "$corpus" ${verify:+--verify "$verify"}
 fi

@@ -1,12 +1,15 @@
 """What the fold keeps (authority-v1 §3): instances, grants, runs and what is open."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from .credential import Window
 from .did import Party
 from .grant import BUDGET
 from .statement import Payload, Record, Statement
 
+# A5 by content (authority-v1 §5.4), which is not named behind a damaged entry.
+CONTENT = "content"
 AMOUNTS = ("calls", "tokens_in", "tokens_out", "cost_micro_usd")
 
 
@@ -75,6 +78,7 @@ class Instance:
     run: int | None = None
     succeeds: int | None = None
     stopped: str | None = None
+    is_calling: bool = False
     last_answer: int | None = None
     unused_calls: list | None = None
 
@@ -196,6 +200,13 @@ class State:
             and not (is_free and decision.introduced)
         ]
         return min(found, key=lambda decision: decision.request.entry.seq, default=None)
+
+    def is_new_order(self, document):
+        """Tells whether an order was not entered before, and notes it."""
+        digest = sha256(document).digest()
+        is_new = digest not in self.orders
+        self.orders.add(digest)
+        return is_new
 
     def in_force(self):
         """Returns the seqs of the policies in force, ascending."""

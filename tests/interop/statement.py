@@ -7,15 +7,18 @@ from hashlib import sha256
 
 from blake3 import blake3
 
-from .cbor import EXT_DEPTH_MAX, MAP, NEWER_DEPTH_MAX, TEXT, Cursor, Malformed, ascending, encode
+from .cbor import EXT_DEPTH_MAX, MAP, NEWER_DEPTH_MAX, TEXT, Cursor, encode
+from .errors import Refused, demand
 
 RECORD_MAX = 65_535
 ENVELOPE_MAX = 65_000
 EXT_MAX = 4_096
 ZERO = bytes(32)
-NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,64}")
-ORIGIN = re.compile(r"[A-Za-z0-9._/-]{1,128}")
-DID = re.compile(r"did:[A-Za-z0-9._:%-]{4,8188}")
+TEXTS = {
+    "name": re.compile(r"[A-Za-z0-9._:/@+-]{1,64}"),
+    "origin": re.compile(r"[A-Za-z0-9._/-]{1,128}"),
+    "did": re.compile(r"did:[A-Za-z0-9._:%-]{4,8188}"),
+}
 
 # §5.22: name and bound of each list, and its words; they count from 0, or on from a number that is given.
 CODE_LISTS = """\
@@ -50,8 +53,9 @@ def read_codes(table):
     """Reads a table of lists; gives bound and words by number for each."""
     codes = {}
     for line in table.splitlines():
-        (name, bound), words, number = line.partition(":")[0].rsplit(" ", 1), {}, 0
-        for word in line.partition(":")[2].split():
+        title, _, listed = line.partition(":")
+        (name, bound), words, number = title.rsplit(" ", 1), {}, 0
+        for word in listed.split():
             given, is_given, rest = word.partition("=")
             number, word = (int(given), rest) if is_given else (number, word)
             words[number], number = word, number + 1
@@ -63,9 +67,9 @@ CODES = read_codes(CODE_LISTS)
 EFFECTS = ["read", "write", "execute", "network", "delegate", "consult"]
 
 # §5: per kind its name, whether both signatures are required, and the fields `key name type`; `?` marks an optional key.
-# A type is `code LIST`, `null TYPE`, `bytes N`, or a method of `Body`; `seq` is a `seq` that counts for I5.
+# A type is `code LIST`, `null TYPE`, `bytes N`, `list LOW HIGH TYPE`, one of TEXTS or RECORDS, or a method of `Body`.
 KINDS = [
-    ("ledger.opened", True, "1 nonce bytes 16;2 origin origin;3 principal did;4 dids dids;5 credentials credentials;"
+    ("ledger.opened", True, "1 nonce bytes 16;2 origin origin;3 principal did;4 dids list 2 2 did;5 credentials list 2 2 doc;"
      "6 checkpoint_keys checkpoint_keys;7 suites code suites;8 build h32;?9 predecessor predecessor"),
     ("identity.introduced", False, "1 did newcomer;2 role code role;3 credential doc;4 run null seq;"
      "?5 succeeds seq;?6 parent_grant seq"),
@@ -82,9 +86,9 @@ KINDS = [
     ("advice.requested", False, "1 advisor seq;2 question payload"),
     ("advice.given", False, "1 question seq;2 answer seq;3 form code advice form;4 content payload"),
     ("action.requested", False, "1 tool name;2 descriptor h32;3 arguments payload;4 effects effects;5 grant seq;"
-     "6 cause null seq;?7 advice relations;?8 resumes seq"),
-    ("decision.made", False, "1 request seq;2 outcome code decision outcome;3 parts parts;4 policies policies;"
-     "5 cedar_request null payload;6 projection h32;7 expires uint;?8 ask ask;?9 advice cited;?10 status_lists lists"),
+     "6 cause null seq;?7 advice list 1 16 relation;?8 resumes seq"),
+    ("decision.made", False, "1 request seq;2 outcome code decision outcome;3 parts list 1 8 part;4 policies list 1 6 seq;"
+     "5 cedar_request null payload;6 projection h32;7 expires uint;?8 ask ask;?9 advice list 1 16 seq;?10 status_lists list 1 16 status"),
     ("approval.entered", False, "1 decision seq;2 approver seq;3 verdict code approval verdict;4 order order;5 text payload"),
     ("action.finished", False, "1 decision seq;2 outcome code action outcome;3 result null payload;4 started null uint;"
      "5 duration null uint;6 sandbox uint"),
@@ -97,8 +101,23 @@ KINDS = [
      "6 own_entry null seq"),
 ]  # fmt: skip
 
+# Arrays of fixed length, and what their items are called.
+RECORDS = {
+    "spend": "calls uint;tokens_in uint;tokens_out uint;cost_micro_usd uint",
+    "tokens": "input uint;output uint;cache_write uint;cache_read uint",
+    "payload_reference": "commitment h32;length uint;class code payload class",
+    "order": "form code order form;doc doc",
+    "checkpoint_keys": "ed25519 h32;ml_dsa_44 bytes 1312",
+    "predecessor": "ledger h32;size uint;link h32;root h32",
+    "bare_key": "form code key form;key doc",
+    "relation": "entry seq;relation code advice relation",
+    "part": "check code check;outcome code part outcome;rules list 0 16 name",
+    "ask": "need need;class code approver class;eligible list 1 64 seq",
+    "status": "list h32;as_of uint",
+}
 
-class Newer(Exception):
+
+class Newer(Refused):
     """The bytes may be of a later version (§2.3)."""
 
 
@@ -172,22 +191,17 @@ def founding(body):
 
 def parse_record(octets):
     """Reads the bytes of one row (§3)."""
-    if len(octets) > RECORD_MAX:
-        raise Malformed("length")
+    demand(len(octets) <= RECORD_MAX)
     cursor = Cursor(octets)
     cursor.array(5, 5)
-    if cursor.uint() != 1:
-        raise Malformed("constant")
+    demand(cursor.uint() == 1)
     record = Record(cursor.uint(), cursor.uint(), cursor.octet_string(32, 32), cursor.octet_string(1, ENVELOPE_MAX))
     cursor.end()
     return record
 
 
 def parse(octets):
-    """Reads statement bytes (§4.1).
-
-    Raises `Malformed`, or `Newer` for canonical bytes whose first strange thing is one of §2.3.
-    """
+    """Reads statement bytes (§4.1); `Newer` stands for canonical bytes whose first strange thing is one of §2.3."""
     statement, cursor = Statement(octets), Cursor(octets)
     try:
         read_statement(statement, cursor)
@@ -199,20 +213,17 @@ def parse(octets):
 
 def read_statement(statement, cursor):
     """Reads the statement map, key by key."""
-    due, before = 1, None
+    due, before = 1, b""
     pairs = cursor.expect(MAP)
-    if pairs > 16:
-        raise Malformed("length")
+    demand(pairs <= 16)
     for _ in range(pairs):
         before, key = read_key(cursor, before)
-        if due < 7 and key != due and 1 <= key <= 7:
-            raise Malformed("missing-key")
-        if key == 0 or key > 7:
-            raise Newer("newer-key")
-        due = key + 1
+        demand(due == 7 or key == due or not 1 <= key <= 7)
+        if not 1 <= key <= 7:
+            raise Newer("key")
+        due = min(key + 1, 7)
         read_member(statement, cursor, key)
-    if due < 7:
-        raise Malformed("missing-key")
+    demand(due == 7)
     cursor.end()
 
 
@@ -220,7 +231,9 @@ def read_key(cursor, before):
     """Reads an integer key ≥ 0 that stands behind the one before."""
     start = cursor.at
     key = cursor.uint()
-    return ascending(before, cursor.octets[start : cursor.at]), key
+    encoded = cursor.octets[start : cursor.at]
+    demand(before < encoded)
+    return encoded, key
 
 
 def read_member(statement, cursor, key):
@@ -228,7 +241,7 @@ def read_member(statement, cursor, key):
     if key == 1:
         statement.kind = cursor.uint()
         if statement.kind >= len(KINDS):
-            raise Newer("newer-kind")
+            raise Newer("kind")
     elif key == 5:
         cursor.array(2, 2)
         statement.seen = (cursor.uint(), cursor.octet_string(32, 32))
@@ -244,11 +257,8 @@ def read_ext(cursor):
     """Reads extensions (§7)."""
     start = cursor.at
     pairs = cursor.expect(MAP)
-    if pairs == 0:
-        raise Malformed("length")
     ext = cursor.pairs(pairs, 1, EXT_DEPTH_MAX, text_keys=True)
-    if cursor.at - start > EXT_MAX:
-        raise Malformed("length")
+    demand(pairs > 0 and cursor.at - start <= EXT_MAX)
     return ext
 
 
@@ -267,22 +277,19 @@ class Body:
 
     def read(self, table):
         """Reads the body map of one kind."""
-        fields = [entry.lstrip("?").split(" ", 2) for entry in table.split(";")]
-        types = {int(key): (name, kind) for key, name, kind in fields}
-        optional = {int(key) for entry, (key, _, _) in zip(table.split(";"), fields) if entry.startswith("?")}
+        fields = [field.split(" ", 2) for field in table.split(";")]
+        types = {int(key.lstrip("?")): (name, kind) for key, name, kind in fields}
+        required = {name for key, name, _ in fields if not key.startswith("?")}
         pairs = self.cursor.expect(MAP)
-        if pairs > 32:
-            raise Malformed("length")
-        body, found, before = {}, set(), None
+        demand(pairs <= 32)
+        body, before = {}, b""
         for _ in range(pairs):
             before, key = read_key(self.cursor, before)
             if key not in types:
-                raise Newer("newer-key")
+                raise Newer("key")
             name, kind = types[key]
-            found.add(key)
             body[name] = self.value(kind)
-        if set(types) - optional - found:
-            raise Malformed("missing-key")
+        demand(required <= set(body))
         return body
 
     def value(self, kind):
@@ -291,141 +298,73 @@ class Body:
         if word == "null":
             return None if self.cursor.is_null() else self.value(rest)
         if word == "code":
-            return self.code(rest)
+            return self.code(*CODES[rest])
         if word == "bytes":
             return self.cursor.octet_string(int(rest), int(rest))
-        return getattr(self, word)()
+        if word == "list":
+            low, high, item = rest.split(" ", 2)
+            return [self.value(item) for _ in range(self.cursor.array(int(low), int(high)))]
+        if word in TEXTS:
+            found = self.cursor.text()
+            demand(TEXTS[word].fullmatch(found))
+            return found
+        return self.record(RECORDS[word]) if word in RECORDS else getattr(self, word)()
 
-    def uint(self):
-        return self.cursor.uint()
+    def record(self, table):
+        """Reads an array of fixed length."""
+        fields = [field.split(" ", 1) for field in table.split(";")]
+        self.cursor.array(len(fields), len(fields))
+        return {name: self.value(kind) for name, kind in fields}
 
-    def h32(self):
-        return self.cursor.octet_string(32, 32)
-
-    def doc(self):
-        return Doc(self.cursor.octet_string(1, 16_384))
-
-    def text(self, pattern, longest):
-        found = self.cursor.text()
-        if len(found) > longest:
-            raise Malformed("length")
-        if not pattern.fullmatch(found):
-            raise Malformed("text")
-        return found
-
-    def name(self):
-        return self.text(NAME, 64)
-
-    def origin(self):
-        return self.text(ORIGIN, 128)
-
-    def did(self):
-        return self.text(DID, 8192)
-
-    def code(self, listed):
-        bound, words = CODES[listed]
+    def code(self, bound, words):
+        """Reads a number of a list (§5.22)."""
         value = self.cursor.uint()
-        if value > bound:
-            raise Malformed("range")
+        demand(value <= bound)
         if value not in words:
-            raise Newer("newer-code")
+            raise Newer("code")
         return words[value]
 
     def effects(self):
+        """Reads the bits of §5.12."""
         value = self.cursor.uint()
-        if value > 255:
-            raise Malformed("range")
+        demand(value <= 255)
         if value > 63:
-            raise Newer("newer-code")
+            raise Newer("code")
         return [word for bit, word in enumerate(EFFECTS) if value >> bit & 1]
 
-    def array(self, low, high, item):
-        return [item() for _ in range(self.cursor.array(low, high))]
-
-    def numbers(self, *names):
-        self.cursor.array(len(names), len(names))
-        return {name: self.cursor.uint() for name in names}
-
     def payload(self):
-        self.cursor.array(3, 3)
-        found = Payload(commitment=self.h32(), length=self.uint())
-        found["class"] = self.code("payload class")
+        """Reads a payload reference, which takes the next slot."""
+        found = Payload(self.value("payload_reference"))
         found.slot = len(self.slots)
         self.slots.append(found)
         return found
 
-    def spend(self):
-        return self.numbers("calls", "tokens_in", "tokens_out", "cost_micro_usd")
-
-    def tokens(self):
-        return self.numbers("input", "output", "cache_write", "cache_read")
-
-    def order(self):
-        self.cursor.array(2, 2)
-        return {"form": self.code("order form"), "doc": self.doc()}
-
-    def dids(self):
-        return self.array(2, 2, self.did)
-
-    def credentials(self):
-        return self.array(2, 2, self.doc)
-
-    def checkpoint_keys(self):
-        self.cursor.array(2, 2)
-        return {"ed25519": self.h32(), "ml_dsa_44": self.cursor.octet_string(1312, 1312)}
-
-    def predecessor(self):
-        self.cursor.array(4, 4)
-        return {"ledger": self.h32(), "size": self.uint(), "link": self.h32(), "root": self.h32()}
-
     def newcomer(self):
-        if self.cursor.major() == TEXT:
-            return self.did()
-        self.cursor.array(2, 2)
-        return {"form": self.code("key form"), "key": self.doc()}
+        """Reads who is introduced: a DID, or a bare key."""
+        return self.value("did" if self.cursor.major() == TEXT else "bare_key")
 
-    def relation(self):
-        self.cursor.array(2, 2)
-        return {"entry": self.seq(), "relation": self.code("advice relation")}
-
-    def relations(self):
-        return self.array(1, 16, self.relation)
-
-    def part(self):
-        self.cursor.array(3, 3)
-        return {
-            "check": self.code("check"),
-            "outcome": self.code("part outcome"),
-            "rules": self.array(0, 16, self.name),
-        }
-
-    def parts(self):
-        return self.array(1, 8, self.part)
-
-    def policies(self):
-        return self.array(1, 6, self.seq)
-
-    def ask(self):
-        self.cursor.array(3, 3)
-        need = self.cursor.uint()
-        if not 1 <= need <= 9:
-            raise Malformed("range")
-        return {"need": need, "class": self.code("approver class"), "eligible": self.array(1, 64, self.seq)}
-
-    def cited(self):
-        return self.array(1, 16, self.seq)
-
-    def status(self):
-        self.cursor.array(2, 2)
-        return {"list": self.h32(), "as_of": self.uint()}
-
-    def lists(self):
-        return self.array(1, 16, self.status)
+    def need(self):
+        """Reads how many approvals are needed."""
+        value = self.cursor.uint()
+        demand(1 <= value <= 9)
+        return value
 
     def seq(self):
-        value = self.cursor.uint()
-        self.named.append(value)
-        return value
+        """Reads a `seq`, which counts for I5."""
+        self.named.append(self.cursor.uint())
+        return self.named[-1]
+
+    def uint(self):
+        """Reads a number."""
+        return self.cursor.uint()
+
+    def h32(self):
+        """Reads a hash."""
+        return self.cursor.octet_string(32, 32)
+
+    def doc(self):
+        """Reads a document."""
+        return Doc(self.cursor.octet_string(1, 16_384))
 
 
 def project(value):

@@ -1,6 +1,7 @@
 """The verdict on a whole ledger (authority-v1 §6, ledger-v1 §8)."""
 
-from . import checkpoint, did, merkle, store
+from . import checkpoint, store, trust
+from .errors import Refused
 from .lineup import Lineup
 
 UNREADABLE = {"U1", "U2"}
@@ -10,48 +11,42 @@ class Report:
     """Findings and what is unproven, once each."""
 
     def __init__(self):
-        self.findings, self.open, self.unjudged = [], [], []
+        self.findings, self.open, self.unjudged = set(), set(), []
 
     def find(self, code, entry):
         """Names a finding."""
-        if (entry, code) not in self.findings:
-            self.findings.append((entry, code))
+        self.findings.add((code, entry))
 
     def unproven(self, code, entry):
         """Names what cannot be shown."""
-        if (entry, code) not in self.open:
-            self.open.append((entry, code))
+        self.open.add((code, entry))
 
     def verdict(self):
         """Returns the verdict as it is printed (§6.2)."""
-        findings = sorted(self.findings, key=by_entry)
-        breaches = [finding for finding in findings if finding[1] not in UNREADABLE]
-        first = (breaches or findings or [(None, None)])[0]
-        code = 1 if breaches else 4 if findings else 3 if self.open else 0
+        breaches = {code for code, _ in self.findings} - UNREADABLE
         return {
-            "exit": code,
-            "code": first[1],
-            "entry": first[0],
-            "unproven": [{"code": code, "entry": entry} for entry, code in sorted(self.open, key=by_entry)],
-            "findings": [{"code": code, "entry": entry} for entry, code in findings],
+            "exit": 1 if breaches else 4 if self.findings else 3 if self.open else 0,
+            "findings": by_entry(self.findings),
+            "unproven": by_entry(self.open),
             "unproven_by_this_reader": {"D4b": self.unjudged},
         }
 
 
-def by_entry(finding):
-    """Sorts by entry, what belongs to the whole first."""
-    return -1 if finding[0] is None else finding[0]
+def by_entry(pairs):
+    """Lists codes by entry, what belongs to the whole first."""
+    ordered = sorted(pairs, key=lambda pair: (pair[1] is not None, pair[1] or 0, pair[0]))
+    return [{"code": code, "entry": entry} for code, entry in ordered]
 
 
-def verify_file(path, anchors, heads):
-    """Verifies a ledger file."""
+def verify_file(path, anchors, heads, required=()):
+    """Verifies a ledger file; `required` are words of §6.4."""
     try:
         rows = store.read(path)
     except store.Unreadable as error:
         report = Report()
         report.find(str(error), None)
         return report.verdict()
-    return Verification(rows, anchors, heads).verdict()
+    return Verification(rows, anchors, heads, required).verdict()
 
 
 def verify_vector(vector, base):
@@ -68,14 +63,14 @@ def verify_vector(vector, base):
             place = entry["seq"] * 8 + payload["slot"]
             rows.payload.append((place, bytes.fromhex(payload["salt"]), payload["content"].encode()))
     rows.checkpoint = [(note["size"], note["note"].encode()) for note in notes]
-    return Verification(rows, [did.read_anchor(anchor)], []).verdict()
+    return Verification(rows, [trust.short_of(anchor)]).verdict()
 
 
 class Verification:
     """Runs V1 to V9 over rows."""
 
-    def __init__(self, rows, anchors, heads):
-        self.rows, self.anchors, self.heads = rows, anchors, heads
+    def __init__(self, rows, anchors, heads=(), required=()):
+        self.rows, self.anchors, self.heads, self.required = rows, anchors, heads, required
         self.report = Report()
         payloads = {}
         for place, salt, content in rows.payload:
@@ -89,8 +84,8 @@ class Verification:
             self.lineup.take(key, octets)
         self.lineup.finish()
         self.check_ends_of_tables()
-        stored = self.check_checkpoints()
-        fitting = self.check_heads()
+        # Where entry 0 was not folded nobody knows the keys, and no checkpoint and no head is judged (authority-v1 §6.1).
+        stored, fitting = (self.check_checkpoints(), self.check_heads()) if self.state.body else (set(), set())
         self.check_anchors()
         self.check_completeness(stored, fitting)
         return self.report.verdict()
@@ -99,11 +94,6 @@ class Verification:
     def last(self):
         """Returns the last entry, or None."""
         return max(self.lineup.entries, default=None)
-
-    @property
-    def is_founding_damaged(self):
-        """Tells whether entry 0 was not folded: no checkpoint and no head is judged then (authority-v1 §6.1)."""
-        return self.state.body is None
 
     def check_ends_of_tables(self):
         """Names what of the tables cannot be read, and payloads of no entry (L3, L7)."""
@@ -124,11 +114,9 @@ class Verification:
     def fitting(self, note):
         """Returns the checkpoint of a note that verifies under the keys of this ledger, and whether it fits."""
         body = self.state.body
-        if body is None:
-            return None, False
         try:
-            found = checkpoint.verify(note, body["checkpoint_keys"]["ed25519"], body["checkpoint_keys"]["ml_dsa_44"])
-        except merkle.Refused:
+            found = checkpoint.verify(note, *body["checkpoint_keys"].values())
+        except Refused:
             return None, False
         fits = found.origin == body["origin"] and found.size <= len(self.lineup.entries)
         if fits and self.lineup.is_root_known(found.size):
@@ -137,8 +125,6 @@ class Verification:
 
     def check_checkpoints(self):
         """Checks stored checkpoints (V7, L9); returns the sizes of those that verify."""
-        if self.is_founding_damaged:
-            return set()
         sizes = set()
         for key, note in self.rows.checkpoint:
             found, fits = self.fitting(note) if note is not None else (None, False)
@@ -151,8 +137,6 @@ class Verification:
 
     def check_heads(self):
         """Checks given heads (V8, L10); returns the sizes of those that fit."""
-        if self.is_founding_damaged:
-            return set()
         sizes, last = set(), self.last or 0
         for note in self.heads:
             found, fits = self.fitting(note)
@@ -175,7 +159,7 @@ class Verification:
         ends_well = closed and state.instances[closed.statement.by].succeeds is None
         if self.last is not None and not (ends_well and len(self.lineup.entries) in stored):
             self.report.unproven("C1", closed.seq if closed else self.last)
-        if self.rows.has_lost:
+        if self.rows.has_lost or "witness" in self.required or "head" in self.required and not fitting:
             self.report.unproven("C1", None)
         for seq, slot in state.erased:
             if any(stored == slot for stored, _, _ in self.lineup.payloads.get(seq, [])):
