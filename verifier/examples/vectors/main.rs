@@ -7,15 +7,24 @@ mod support;
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
+/// Writes beside the old vectors and swaps at the end: a case that cannot be made any more leaves the old ones as they were.
 fn main() -> io::Result<()> {
     let folder = cases::folder();
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&folder)?;
+    let aside = folder.with_extension("new");
+    remove(&aside)?;
+    fs::create_dir_all(&aside)?;
     for vector in cases::all() {
-        fs::write(folder.join(vector.file_name()), vector.text())?;
+        fs::write(aside.join(vector.file_name()), vector.text())?;
     }
-    Ok(())
+    remove(&folder)?;
+    fs::rename(&aside, &folder)
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
