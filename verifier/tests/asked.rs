@@ -3,14 +3,14 @@
 use countersign_schemas::body::PolicyLayer;
 use countersign_schemas::digest::Digest;
 use countersign_schemas::number::Millis;
-use countersign_verifier::audit::{Asked, AuditOptions, Report, Required, Verdict};
+use countersign_verifier::audit::{Asked, AuditOptions, Required, Verdict};
 use countersign_verifier::policy::BUILTIN_LAYER0;
 
 use crate::support::aftermath::meet;
 use crate::support::credentials::START;
 use crate::support::story::{LAYER1, adopt, cast, opening, tell};
 use crate::support::writer::{Draft, Twist, Writer};
-use crate::support::{Told, anchored, audit, codes, unproven};
+use crate::support::{Told, anchored, audit, codes, honest, is_verified, unproven};
 
 type Places = Vec<(String, Option<u64>)>;
 
@@ -61,20 +61,6 @@ fn strict(options: AuditOptions) -> AuditOptions {
         },
         ..options
     }
-}
-
-fn honest() -> Told {
-    tell(Twist::honest()).into()
-}
-
-#[track_caller]
-fn is_verified(report: &Report) {
-    assert_eq!(
-        (codes(report), unproven(report)),
-        (Vec::new(), Vec::new()),
-        "{report:#?}"
-    );
-    assert_eq!(report.verdict(), Verdict::Verified);
 }
 
 /// The ledger's own last checkpoint, kept elsewhere.

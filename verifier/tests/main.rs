@@ -21,6 +21,7 @@ mod rules_execution;
 mod rules_fetch;
 mod rules_grant;
 mod rules_identity;
+mod rules_opening;
 mod rules_resumption;
 mod rules_revocation;
 mod several_processes;

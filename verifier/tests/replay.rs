@@ -14,13 +14,9 @@ use tempfile::TempDir;
 use crate::support::file::store;
 use crate::support::story::tell;
 use crate::support::writer::Twist;
-use crate::support::{Told, anchored, audit, codes};
+use crate::support::{Told, anchored, audit, codes, honest};
 
 type Outcome = Result<(), Box<dyn Error>>;
-
-fn honest() -> Told {
-    Told::from(tell(Twist::honest()))
-}
 
 /// The first `entries` of a ledger, with the checkpoints over them.
 fn beginning(told: &Told, entries: usize) -> Told {

@@ -22,7 +22,7 @@ use crate::support::story::{
     LAYER1, RUNTIME, adopt, advisor, binding, call_model, introduce, lead, scout, spend, spent, stop, tell, turn,
 };
 use crate::support::writer::{Twist, Writer};
-use crate::support::{anchored, audit, breaks, codes};
+use crate::support::{anchored, audit, breaks, codes, opening_breaks};
 
 fn remark(_: &[PayloadRef]) -> Body {
     SessionEvent {
@@ -31,18 +31,6 @@ fn remark(_: &[PayloadRef]) -> Body {
         detail: None,
     }
     .into()
-}
-
-/// A ledger whose opening is twisted: everything behind it rests on it.
-fn opening_breaks(twist: Twist<'_>, code: &str) {
-    let report = audit(&tell(twist).into(), &anchored());
-    assert_eq!(
-        codes(&report).first(),
-        Some(&(code.to_owned(), Some(0))),
-        "{:#?}",
-        report.findings
-    );
-    assert_eq!(report.verdict(), Verdict::Rejected);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::support::credentials::{HOUR, START};
 use crate::support::orders::{adopt_on_order, erase, introduce_under, issue_to_host, revoke, revoke_on_order};
 use crate::support::story::{LAYER1, RUNTIME, stop, tell, tell_by};
 use crate::support::writer::{Twist, Writer};
-use crate::support::{Told, anchored, audit, codes, unproven};
+use crate::support::{Told, anchored, audit, codes, honest, is_verified, unproven};
 
 type Places = Vec<(String, Option<u64>)>;
 
@@ -86,20 +86,6 @@ fn as_of(options: AuditOptions, time: &str) -> AuditOptions {
         },
         ..options
     }
-}
-
-fn honest() -> Told {
-    tell(Twist::honest()).into()
-}
-
-#[track_caller]
-fn is_verified(report: &Report) {
-    assert_eq!(
-        (codes(report), unproven(report)),
-        (Vec::new(), Vec::new()),
-        "{report:#?}"
-    );
-    assert_eq!(report.verdict(), Verdict::Verified);
 }
 
 #[track_caller]

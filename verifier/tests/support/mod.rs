@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use countersign_identity::trust::Anchor;
 use countersign_ledger::reader::{StoredCheckpoint, StoredEntry, StoredRecord};
-use countersign_verifier::audit::{AuditOptions, Report, Rows, audit_rows};
+use countersign_verifier::audit::{AuditOptions, Report, Rows, Verdict, audit_rows};
 
 use countersign_schemas::number::Seq;
 use countersign_verifier::finding::Finding;
@@ -75,6 +75,22 @@ pub(crate) fn audit(told: &Told, options: &AuditOptions) -> Report {
         again: &|seq| told.again(seq),
     };
     audit_rows(rows, options)
+}
+
+/// The whole story, as it should be.
+pub(crate) fn honest() -> Told {
+    tell(Twist::honest()).into()
+}
+
+/// Asserts that nothing is wrong with a ledger, and nothing left unproven.
+#[track_caller]
+pub(crate) fn is_verified(report: &Report) {
+    assert_eq!(
+        (codes(report), unproven(report)),
+        (Vec::new(), Vec::new()),
+        "{report:#?}"
+    );
+    assert_eq!(report.verdict(), Verdict::Verified);
 }
 
 /// Code and entry of every finding.
@@ -147,6 +163,12 @@ pub(crate) fn leaves_open(twist: Twist<'_>, open: &[(&str, &str)]) {
     let unproven: BTreeSet<_> = report.unproven.iter().map(found).collect();
     assert_eq!(unproven, expected, "{:#?}", report.unproven);
     assert_eq!(report.verdict().exit_code(), 3);
+}
+
+/// As [`breaks_first`], at entry 0: everything behind it rests on it.
+#[track_caller]
+pub(crate) fn opening_breaks(twist: Twist<'_>, code: &str) {
+    breaks_first(twist, code, "opened");
 }
 
 /// As [`breaks`], where what follows in the story cannot be lawful either: the first breach counts.
