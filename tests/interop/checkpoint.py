@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
-from .errors import Refused, demand
+from .errors import Refused, demand, remembered
 from .keys import ed25519_holds, mldsa44_holds
 from .statement import TEXTS
 
@@ -41,6 +41,7 @@ def u64(value):
     return value.to_bytes(8, "big")
 
 
+@remembered
 def verify(note, ed25519, mldsa44):
     """Verifies a note under both keys (N1 to N6)."""
     text, lines = split(note)

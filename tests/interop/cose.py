@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .cbor import ARRAY, Cursor, encode
-from .errors import Refused, demand
+from .errors import Refused, demand, remembered
 from .keys import ed25519_holds, mldsa44_holds
 from .statement import ENVELOPE_MAX, ZERO
 
@@ -26,6 +26,7 @@ class Envelope:
     signatures: list
 
 
+@remembered
 def parse(octets):
     """Takes an envelope apart (statement-v1 §11 S6)."""
     demand(len(octets) <= ENVELOPE_MAX)

@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from . import did, grant, jcs
-from .errors import demand
+from .errors import demand, remembered
 from .keys import ed25519_holds, mldsa44_holds
-from .members import DIGEST, NAME, NONCE, ascending, count, instant, ledger_binding, matches, members, one_of, short, typed
+from .members import ascending, choice, count, digest, equal, instant, ledger_binding, members, name, nonce, short, typed
 from .statement import CODES
 
 CONTEXT = ["https://www.w3.org/ns/credentials/v2", "urn:countersign:context:v1"]
 SUITES = ["eddsa-jcs-2022", "mldsa44-jcs-2024"]
-MEMBERS = "@context type issuer validFrom validUntil requiredSuites credentialSubject".split()
-# Members of a directive besides those of all, by act (§9.2).
-DIRECTIVES = {"revoke": ["entry", "reason"], "erase": ["entry", "payload", "reason"], "adopt": ["layer", "policies"]}
 HOST, INSTANCE, APPROVER, GRANT, ORDER, DIRECTIVE = (
     "CountersignHostCredential",
     "CountersignInstanceCredential",
@@ -51,100 +48,82 @@ class Credential:
     digest: str
 
 
+@remembered
 def parse(octets, profile):
     """Reads a credential of this profile (V1 to V6)."""
     document = jcs.parse(octets)
-    members(document, MEMBERS, ["proof"])
-    demand(document["@context"] == CONTEXT and document["type"] == ["VerifiableCredential", profile])
-    demand(document["requiredSuites"] == SUITES)
-    window = Window(instant(document["validFrom"]), instant(document["validUntil"]))
+    form = {
+        "@context": equal(CONTEXT),
+        "type": equal(["VerifiableCredential", profile]),
+        "issuer": short,
+        "validFrom": instant,
+        "validUntil": instant,
+        "requiredSuites": equal(SUITES),
+        "credentialSubject": SUBJECTS[profile],
+    }
+    members(document, form, {"proof": lambda _: None})
+    subject, window = document["credentialSubject"], Window(instant(document["validFrom"]), instant(document["validUntil"]))
     demand(window.start < window.end)
-    subject = document["credentialSubject"]
-    SUBJECTS[profile](subject)
     demand(profile not in (ORDER, DIRECTIVE) or window.start <= subject["expires"] <= window.end)
-    return Credential(document, subject, short(document["issuer"]), window, sha256(octets).hexdigest())
-
-
-def check_host(subject):
-    """Checks §7.4."""
-    members(subject, ["id", "site", "mayIssue", "mayEnrol"])
-    short(subject["id"])
-    matches(subject["site"], NAME)
-    demand(subject["mayIssue"])
-    for right in ascending(subject["mayIssue"], 2):
-        one_of(right, ["instance", "root-grant"])
-    one_of(subject["mayEnrol"], [False])
+    return Credential(document, subject, document["issuer"], window, sha256(octets).hexdigest())
 
 
 def check_instance(subject):
     """Checks §7.5."""
-    members(subject, ["id", "role", "name", "operator", "runtime", "ledger"], ["model", "grant"])
-    short(subject["id"])
-    role = one_of(subject["role"], ["runtime", "agent", "advisor"])
-    short(subject["operator"])
-    members(subject["runtime"], ["name", "version"])
-    for value in (subject["name"], *subject["runtime"].values(), subject.get("model", "none")):
-        matches(value, NAME)
+    members(subject, INSTANCE_FORM, {"model": name, "grant": grant.check})
+    role, ledger = subject["role"], subject["ledger"]
     demand(role != "runtime" or "model" not in subject)
-    ledger_binding(subject["ledger"])
-    demand("id" in subject["ledger"] or "founding" in subject["ledger"] and role == "runtime")
+    demand("id" in ledger or "founding" in ledger and role == "runtime")
     demand(("grant" in subject) == (role == "agent"))
-    if role == "agent":
-        grant.check(subject["grant"])
-
-
-def check_approver(subject):
-    """Checks §7.6."""
-    members(subject, ["id", "role", "name", "mayApprove"])
-    short(subject["id"])
-    one_of(subject["role"], ["approver"])
-    matches(subject["name"], NAME)
-    one_of(subject["mayApprove"], ["person"])
-
-
-def check_grant(subject):
-    """Checks §7.7."""
-    members(subject, ["id", "grant"])
-    short(subject["id"])
-    grant.check(subject["grant"])
 
 
 def check_order(subject):
     """Checks §9, save that `expires` lies in the window."""
-    digests = ["ledger", "request", "decision", "arguments", "text"]
-    members(subject, digests + ["tool", "verdict", "meaning", "presentation", "expires", "nonce"])
-    for member in digests:
-        matches(subject[member], DIGEST)
-    matches(subject["tool"], NAME)
-    one_of(subject["verdict"], ["approve", "refuse"])
-    one_of(subject["meaning"], ["approve", "review", "refuse", "own"])
+    members(subject, ORDER_FORM)
     demand((subject["verdict"] == "refuse") == (subject["meaning"] == "refuse"))
-    one_of(subject["presentation"], ["terminal", "unattended"])
-    count(subject["expires"])
-    matches(subject["nonce"], NONCE)
 
 
 def check_directive(subject):
     """Checks §9.2, save that `expires` lies in the window."""
-    demand("act" in typed(subject, dict))
-    of_act = DIRECTIVES[one_of(subject["act"], list(DIRECTIVES))]
-    members(subject, ["act", "ledger", "expires", "nonce"] + of_act)
-    for member in {"ledger", "entry", "payload", "policies"} & set(subject):
-        matches(subject[member], DIGEST)
-    if "reason" in of_act:
-        listed = "revocation reason" if subject["act"] == "revoke" else "erasure ground"
-        one_of(subject["reason"], list(CODES[listed][1].values()))
-    else:
-        count(subject["layer"], 5)
-    count(subject["expires"])
-    matches(subject["nonce"], NONCE)
+    act = typed(subject, dict).get("act")
+    choice(*DIRECTIVE_FORMS)(act)
+    members(subject, {"act": choice(act), "ledger": digest, "expires": count(), "nonce": nonce} | DIRECTIVE_FORMS[act])
 
 
+INSTANCE_FORM = {
+    "id": short,
+    "role": choice("runtime", "agent", "advisor"),
+    "name": name,
+    "operator": short,
+    "runtime": lambda value: members(value, {"name": name, "version": name}),
+    "ledger": ledger_binding,
+}
+ORDER_FORM = dict.fromkeys(["ledger", "request", "decision", "arguments", "text"], digest) | {
+    "tool": name,
+    "verdict": choice("approve", "refuse"),
+    "meaning": choice("approve", "review", "refuse", "own"),
+    "presentation": choice("terminal", "unattended"),
+    "expires": count(),
+    "nonce": nonce,
+}
+# Members of a directive besides those of all, by act (§9.2).
+DIRECTIVE_FORMS = {
+    "revoke": {"entry": digest, "reason": choice(*CODES["revocation reason"][1].values())},
+    "erase": {"entry": digest, "payload": digest, "reason": choice(*CODES["erasure ground"][1].values())},
+    "adopt": {"layer": count(5), "policies": digest},
+}
+HOST_FORM = {
+    "id": short,
+    "site": name,
+    "mayIssue": ascending(1, 2, choice("instance", "root-grant")),
+    "mayEnrol": choice(False),
+}
+APPROVER_FORM = {"id": short, "role": choice("approver"), "name": name, "mayApprove": choice("person")}
 SUBJECTS = {
-    HOST: check_host,
+    HOST: lambda subject: members(subject, HOST_FORM),
     INSTANCE: check_instance,
-    APPROVER: check_approver,
-    GRANT: check_grant,
+    APPROVER: lambda subject: members(subject, APPROVER_FORM),
+    GRANT: lambda subject: members(subject, {"id": short, "grant": grant.check}),
     ORDER: check_order,
     DIRECTIVE: check_directive,
 }

@@ -91,14 +91,21 @@ class Decisions:
         """Returns the Cedar request of §7."""
         requester, asked = request.requester, request.entry
         terms, run = requester.grant.terms, self.state.runs.get(requester.run)
-        calls_left = max(0, min(charged.left()[0] for charged in requester.grant.chain()))
-        mode = run.mode if run else "headless"
-        asker = projection.Asker(
-            requester.party.short, requester.name, requester.is_lead, terms["depth"], terms["workspace"], mode, calls_left
-        )
-        advised = any(cited["relation"] == "followed" for cited in asked.body.get("advice", []))
-        tool, effects = asked.body["tool"], asked.body["effects"]
-        return projection.cedar_request(asker, tool, about, effects, asked.record.received, advised, observed)
+        principal = {
+            "depth_left": terms["depth"],
+            "id": requester.party.short,
+            "name": requester.name,
+            "root": requester.is_lead,
+        }
+        context = {
+            "advised": any(cited["relation"] == "followed" for cited in asked.body.get("advice", [])),
+            "calls_left": max(0, min(charged.left()[0] for charged in requester.grant.chain())),
+            "mode": run.mode if run else "headless",
+            "observed": observed,
+            "time_ms": asked.record.received,
+            "workspace": terms["workspace"],
+        }
+        return projection.cedar_request(principal, asked.body["tool"], about, asked.body["effects"], context)
 
     def grant_rules(self, request, about, observed):
         """Returns the rules that part 0 finds broken, and whether the pins could be compared."""

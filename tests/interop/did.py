@@ -3,10 +3,9 @@
 import base64
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
-from .errors import demand
+from .errors import demand, remembered
 from .keys import is_ed25519_key
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -85,7 +84,7 @@ def read_short(text):
     return text
 
 
-@lru_cache(1_024)
+@remembered
 def read_long(text):
     """Reads a long form, step by step as §4.3 has it."""
     digest, _, encoded = start(text).partition(":")

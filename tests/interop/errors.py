@@ -1,4 +1,9 @@
-"""What is refused, and what stops the fold of one entry."""
+"""What is refused, what stops the fold of one entry, and what need not be read twice."""
+
+from functools import lru_cache
+
+# The ledgers of a corpus repeat most of their bytes. What is remembered is never changed.
+remembered = lru_cache(4_096)
 
 
 class Refused(Exception):

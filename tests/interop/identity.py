@@ -157,10 +157,7 @@ class Introductions:
         author, run = newcomer.parent, self.state.active_run(newcomer.parent)
         newcomer.run = run and run.seq
         self.rule("G8", entry.body["run"] == newcomer.run)
-        action = self.state.permitted_action(author, tool, entry.record.received, is_free=True)
-        self.rule("D7", action)
-        if action:
-            action.introduced = entry.seq
+        self.rule("D7", self.state.use_action(author, tool, entry.record.received, "introduction"))
 
     def without_grant(self, entry, newcomer):
         """Folds an advisor of a runtime or of an agent, or an approver."""

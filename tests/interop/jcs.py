@@ -4,13 +4,14 @@ import json
 import re
 from itertools import accumulate
 
-from .errors import Refused, demand
+from .errors import Refused, demand, remembered
 
 DOCUMENT_MAX = 16_384
 DEPTH_MAX = 32
 NUMBER_MAX = 2**53 - 1
 
 
+@remembered
 def parse(octets, length_max=DOCUMENT_MAX):
     """Reads a document that is its own canonical form."""
     demand(len(octets) <= length_max and nesting(octets) <= DEPTH_MAX)

@@ -1,10 +1,10 @@
 """Strict Ed25519 and ML-DSA-44 (statement-v1 §4.6, identity-v1 §1)."""
 
-from functools import lru_cache
-
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+from .errors import remembered
 
 PRIME = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -24,7 +24,7 @@ SMALL_ORDER = frozenset(
 )
 
 
-@lru_cache(1_024)
+@remembered
 def is_ed25519_key(key):
     """Tells whether 32 bytes are a public key by identity-v1 §1.2, 1 and 2."""
     if len(key) != 32 or key in SMALL_ORDER:
@@ -38,7 +38,7 @@ def is_ed25519_key(key):
     return pow(square, (PRIME - 1) // 2, PRIME) == 1
 
 
-@lru_cache(16_384)
+@remembered
 def ed25519_holds(key, signature, message):
     """Verifies by identity-v1 §1.2; the library checks the equation without cofactor."""
     if len(signature) != 64 or not is_ed25519_key(key) or signature[:32] in SMALL_ORDER:
@@ -48,7 +48,7 @@ def ed25519_holds(key, signature, message):
     return holds(Ed25519PublicKey.from_public_bytes(key), signature, message)
 
 
-@lru_cache(16_384)
+@remembered
 def mldsa44_holds(key, signature, message):
     """Verifies FIPS 204 ML-DSA-44, pure, with the empty context."""
     if len(key) != 1312 or len(signature) != 2420:

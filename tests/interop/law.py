@@ -142,7 +142,7 @@ class Fold(Introductions, Decisions):
         state, payer = self.state, author
         self.rule(CONTENT, not author.is_calling)
         if author.role == "advisor":
-            asked = [q for q in state.questions.values() if q.advisor == author.seq and not q.is_answered]
+            asked = [q for q in state.questions.values() if q.advisor == author.seq and q.is_open]
             self.rule(CONTENT, asked)
             payer = asked[0].asker if asked else None
         self.rule(CONTENT, payer is None or state.active_run(payer))
@@ -191,7 +191,7 @@ class Fold(Introductions, Decisions):
         self.rule(CONTENT, author.run is not None)
         self.need(CONTENT, advisor and advisor.role == "advisor")
         self.rule(CONTENT, not advisor.stopped and (advisor.parent.role == "runtime" or advisor.parent is author))
-        action = state.permitted_action(author, "advisor", entry.record.received)
+        action = state.use_action(author, "advisor", entry.record.received, "question")
         self.rule("D7", action)
         state.questions[entry.seq] = Question(author, advisor.seq, action)
 
@@ -199,7 +199,7 @@ class Fold(Introductions, Decisions):
         """Folds advice."""
         state, body = self.state, entry.body
         question = state.questions.get(body["question"])
-        self.need(CONTENT, question and question.advisor == author.seq and not question.is_answered)
+        self.need(CONTENT, question and question.advisor == author.seq and question.is_open)
         self.rule(CONTENT, state.answers.get(body["answer"]) is author and body["answer"] >= body["question"])
         question.is_answered = True
         state.advice[entry.seq] = (question.asker, body["form"])

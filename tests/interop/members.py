@@ -7,10 +7,6 @@ from datetime import datetime
 from . import did
 from .errors import Refused, demand
 
-BUDGET = ["calls", "tokensIn", "tokensOut", "costMicroUsd"]
-NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,64}")
-DIGEST = re.compile("[0-9a-f]{64}")
-NONCE = re.compile("[0-9a-f]{32}")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 OCTET = re.compile(r"0|[1-9][0-9]{0,2}")
@@ -23,45 +19,63 @@ def typed(value, kind):
     return value
 
 
-def members(value, required, optional=()):
-    """Demands an object with exactly these members."""
-    demand(set(required) <= set(typed(value, dict)) <= {*required, *optional})
+def members(value, required, optional=None):
+    """Demands an object with these members and values: what checks each is given by name."""
+    checks = required | (optional or {})
+    demand(set(required) <= set(typed(value, dict)) <= set(checks))
+    for member, check in checks.items():
+        if member in value:
+            check(value[member])
 
 
-def one_of(value, allowed):
-    """Demands a value out of a closed list of texts or of booleans."""
-    demand(typed(value, type(allowed[0])) in allowed)
-    return value
+def choice(*allowed):
+    """Checks for a value out of a closed list of texts or of booleans."""
+    return lambda value: demand(typed(value, type(allowed[0])) in allowed)
 
 
-def ascending(value, most):
-    """Demands a set: an array of texts, strictly ascending as UTF-8."""
-    encoded = [typed(item, str).encode() for item in typed(value, list)]
-    demand(len(value) <= most and encoded == sorted(set(encoded)))
-    return value
+def equal(wanted):
+    """Checks for one value."""
+    return lambda value: demand(value == wanted)
 
 
-def matches(value, pattern):
-    """Demands a text of this form: a NAME, a DIGEST, a NONCE."""
-    demand(pattern.fullmatch(typed(value, str)))
-    return value
+def ascending(low, high, check):
+    """Checks for a set: an array of texts, strictly ascending as UTF-8."""
+
+    def check_all(value):
+        encoded = [typed(item, str).encode() for item in typed(value, list)]
+        demand(low <= len(value) <= high and encoded == sorted(set(encoded)))
+        for item in value:
+            check(item)
+
+    return check_all
 
 
-def count(value, most=float("inf")):
-    """Demands an integer from 0 on."""
-    demand(0 <= typed(value, int) <= most)
-    return value
+def matching(pattern):
+    """Checks for a text of a form."""
+    return lambda value: demand(re.fullmatch(pattern, typed(value, str)))
+
+
+def count(most=float("inf")):
+    """Checks for an integer from 0 on."""
+    return lambda value: demand(0 <= typed(value, int) <= most)
+
+
+name, digest, nonce = matching(r"[A-Za-z0-9._:/@+-]{1,64}"), matching("[0-9a-f]{64}"), matching("[0-9a-f]{32}")
+
+
+def nullable(check):
+    """Checks for null, or for what another check wants."""
+    return lambda value: value is None or check(value)
+
+
+def text(most):
+    """Checks for a text of at most so many bytes without control characters."""
+    return lambda value: demand(len(typed(value, str).encode()) <= most and not CONTROL.search(value))
 
 
 def short(value):
     """Demands the short form of a DID."""
     return did.read_short(typed(value, str))
-
-
-def text_of(value, most):
-    """Demands a text of at most so many bytes without control characters."""
-    demand(len(typed(value, str).encode()) <= most and not CONTROL.search(value))
-    return value
 
 
 def instant(value):
@@ -75,23 +89,19 @@ def instant(value):
 
 def ledger_binding(value):
     """Demands one binding to a ledger (§7.3)."""
-    demand(len(typed(value, dict)) == 1)
-    (kind, bound), *_ = value.items()
-    if kind == "any":
-        one_of(bound, [True])
-    else:
-        demand(kind in ("founding", "id"))
-        matches(bound, DIGEST)
+    members(value, {}, {"any": choice(True), "founding": digest, "id": digest})
+    demand(len(value) == 1)
 
 
-def check_path(value):
+def path(value):
     """Demands a path in normal form (§8.2)."""
-    demand(is_normal_path(text_of(value, 1024)))
+    text(1024)(value)
+    demand(is_normal_path(value))
 
 
-def is_normal_path(path):
+def is_normal_path(value):
     """Tells whether a path is in normal form."""
-    return path == "/" or path.startswith("/") and all(part not in ("", ".", "..") for part in path[1:].split("/"))
+    return value == "/" or value.startswith("/") and all(part not in ("", ".", "..") for part in value[1:].split("/"))
 
 
 def is_host(value):

@@ -1,20 +1,19 @@
 """From a request to the Cedar request (authority-v1 §7). What the policies then say is not judged here."""
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from . import jcs
 from .errors import Refused
 from .grant import path_contains
+from .statement import EFFECTS
 
 ARGUMENTS_MAX = 1_048_576
 DIGEST = sha256(b"countersign/1 projection 1; analyser paths 1; urls 1").digest()
 PUBLISHED = {"policies": "layer0-v1.cedar", "schema": "countersign-v1.cedarschema"}
 PUBLISHED_DIGESTS = Path(__file__).resolve().parents[2] / "schemas" / "policy" / "digests.txt"
 SCHEMA = "countersign.cedar-request/v1"
-EFFECT_BITS = ["read", "write", "execute", "network", "delegate", "consult"]
 
 # tool: arguments, effect bits, what the resource is made of
 TOOLS = {
@@ -53,19 +52,6 @@ DOTS = r"(?![^?]*%2[eE])(?![^?]*(?:/|%2[fF]|%5[cC])\.\.?(?:/|%2[fF]|%5[cC]|\?|$)
 URL = rf"(?=.{{1,2048}}$)(https?)://({OCTET}(?:\.{OCTET}){{3}}|{HOST_NAME})(?::({PORT}))?(?:{DOTS}([/?]{TAKEN}*))?"
 
 
-@dataclass
-class Asker:
-    """What the projection needs to know besides the request."""
-
-    did: str
-    name: str
-    is_root: bool
-    depth: int
-    workspace: str
-    mode: str
-    calls_left: int
-
-
 def parse_arguments(octets):
     """Reads argument bytes; None where they are not an object in JCS form."""
     try:
@@ -79,23 +65,11 @@ def resource(tool, arguments, workspace):
     """Returns the resource of a request, or None where there is no projection (§7, 4)."""
     if arguments is None:
         return None
-    if tool not in TOOLS:
-        return {"type": "Tool", "id": tool}
-    names, _, made_of = TOOLS[tool]
-    if set(arguments) != set(names.split()) or not all(isinstance(value, str) for value in arguments.values()):
+    names, _, made_of = TOOLS.get(tool, (None, 0, "tool"))
+    is_text = all(isinstance(value, str) for value in arguments.values())
+    if names is not None and not (is_text and set(arguments) == set(names.split())):
         return None
-    if made_of == "path":
-        return file(absolute(arguments["path"], workspace), workspace)
-    if made_of == "workspace":
-        return file(workspace, workspace)
-    if made_of == "command":
-        command = arguments["command"]
-        return {"type": "Command", "id": sha256(command.encode()).hexdigest(), "command": command}
-    if made_of == "agent":
-        return {"type": "AgentType", "id": arguments["type"], "name": arguments["name"]}
-    if made_of == "advisor":
-        return {"type": "Advisor", "id": "advisor"}
-    return url(arguments["url"]) if made_of == "url" else {"type": "Tool", "id": tool}
+    return RESOURCES[made_of](tool, arguments, workspace)
 
 
 def absolute(path, workspace):
@@ -119,6 +93,11 @@ def file(path, workspace):
     return {"type": "File", "id": path, "path": path, "name": path.rpartition("/")[2], "relative": relative}
 
 
+def command(text):
+    """Makes the resource of a command."""
+    return {"type": "Command", "id": sha256(text.encode()).hexdigest(), "command": text}
+
+
 def url(text):
     """Makes the resource of a web address (§7.10)."""
     found = re.fullmatch(URL, text)
@@ -130,31 +109,29 @@ def url(text):
     return {"type": "Url", "id": text, "url": text, "scheme": scheme, "host": host, "port": number, "path": path}
 
 
-def cedar_request(asker, tool, about, effects, time_ms, advised, observed):
+RESOURCES = {
+    "path": lambda _, arguments, workspace: file(absolute(arguments["path"], workspace), workspace),
+    "workspace": lambda _, arguments, workspace: file(workspace, workspace),
+    "command": lambda _, arguments, workspace: command(arguments["command"]),
+    "agent": lambda _, arguments, workspace: {"type": "AgentType", "id": arguments["type"], "name": arguments["name"]},
+    "advisor": lambda _, arguments, workspace: {"type": "Advisor", "id": "advisor"},
+    "url": lambda _, arguments, workspace: url(arguments["url"]),
+    "tool": lambda tool, arguments, workspace: {"type": "Tool", "id": tool},
+}
+
+
+def cedar_request(principal, tool, about, effects, context):
     """Builds the document of §7 in JCS form."""
-    return jcs.encode(
-        {
-            "action": tool if tool in TOOLS else "other",
-            "context": {
-                "advised": advised,
-                "calls_left": asker.calls_left,
-                "effects": [effect for effect in EFFECT_BITS if effect in effects],
-                "mode": asker.mode,
-                "observed": observed,
-                "time_ms": time_ms,
-                "workspace": asker.workspace,
-            },
-            "principal": {"depth_left": asker.depth, "id": asker.did, "name": asker.name, "root": asker.is_root},
-            "resource": about,
-            "schema": SCHEMA,
-        }
-    )
+    words = [effect for effect in EFFECTS if effect in effects]
+    action = tool if tool in TOOLS else "other"
+    document = {"action": action, "principal": principal, "resource": about, "schema": SCHEMA}
+    return jcs.encode(document | {"context": context | {"effects": words}})
 
 
 def missing_effects(tool, effects):
     """Returns the effects of the table that a request does not claim (§7, 5)."""
     bits = TOOLS[tool][1] if tool in TOOLS else 0
-    return [effect for bit, effect in enumerate(EFFECT_BITS) if bits >> bit & 1 and effect not in effects]
+    return [effect for bit, effect in enumerate(EFFECTS) if bits >> bit & 1 and effect not in effects]
 
 
 def is_secret(path):

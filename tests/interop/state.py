@@ -122,6 +122,11 @@ class Question:
     action: "Decision | None"
     is_answered: bool = False
 
+    @property
+    def is_open(self):
+        """Tells whether it has no answer, and its action no outcome."""
+        return not self.is_answered and not (self.action and self.action.is_finished)
+
 
 @dataclass
 class Request:
@@ -144,7 +149,7 @@ class Decision:
     permitted: int | None = None
     answered: str | None = None
     is_finished: bool = False
-    introduced: int | None = None
+    uses: set = field(default_factory=set)
 
     @property
     def is_open(self):
@@ -187,8 +192,8 @@ class State:
         run = self.runs.get(instance.run)
         return run if run and run.ended is None else None
 
-    def permitted_action(self, author, tool, received, is_free=False):
-        """Returns the permitted, unfinished action of an author that was requested first (§5.2)."""
+    def use_action(self, author, tool, received, use):
+        """Uses the permitted, unfinished action of an author that was requested first and not used so yet (§5.2), if any."""
         found = [
             decision
             for decision in self.decisions.values()
@@ -197,9 +202,12 @@ class State:
             and decision.permitted is not None
             and not decision.is_finished
             and received <= decision.expires
-            and not (is_free and decision.introduced)
+            and use not in decision.uses
         ]
-        return min(found, key=lambda decision: decision.request.entry.seq, default=None)
+        action = min(found, key=lambda decision: decision.request.entry.seq, default=None)
+        if action:
+            action.uses.add(use)
+        return action
 
     def is_new_order(self, document):
         """Tells whether an order was not entered before, and notes it."""
@@ -217,7 +225,5 @@ class State:
         found = [seq for seq, request in self.requests.items() if not request.is_decided]
         found += [seq for seq, decision in self.decisions.items() if decision.is_open]
         found += [seq for seq, call in self.calls.items() if not call.is_answered]
-        for seq, question in self.questions.items():
-            if not question.is_answered and not (question.action and question.action.is_finished):
-                found.append(seq)
+        found += [seq for seq, question in self.questions.items() if question.is_open]
         return sorted(found)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from blake3 import blake3
 
 from .cbor import EXT_DEPTH_MAX, MAP, NEWER_DEPTH_MAX, TEXT, Cursor, encode
-from .errors import Refused, demand
+from .errors import Refused, demand, remembered
 
 RECORD_MAX = 65_535
 ENVELOPE_MAX = 65_000
@@ -189,6 +189,7 @@ def founding(body):
     return sha256(b"countersign/1 founding\x00" + encode(terms)).digest()
 
 
+@remembered
 def parse_record(octets):
     """Reads the bytes of one row (§3)."""
     demand(len(octets) <= RECORD_MAX)
@@ -200,6 +201,7 @@ def parse_record(octets):
     return record
 
 
+@remembered
 def parse(octets):
     """Reads statement bytes (§4.1); `Newer` stands for canonical bytes whose first strange thing is one of §2.3."""
     statement, cursor = Statement(octets), Cursor(octets)

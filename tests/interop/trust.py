@@ -4,7 +4,7 @@ import json
 
 from . import did
 from .errors import Refused, demand
-from .members import instant, members, one_of, text_of, typed
+from .members import choice, instant, members, text, typed
 
 FILE_MAX = 65_536
 LIST_MAX = 256
@@ -41,8 +41,7 @@ def read_document(octets):
         value = json.loads(octets.decode("utf-8"), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise Refused("syntax") from error
-    members(value, ["schema", "anchors"])
-    one_of(value["schema"], [SCHEMA])
+    members(value, {"schema": choice(SCHEMA), "anchors": lambda _: None})
     return listed(value["anchors"], entry)
 
 
@@ -62,10 +61,8 @@ def listed(value, read):
 
 def entry(value):
     """Reads one anchor of a trust file."""
-    members(value, ["did"], ["name", *TIMES, "hosts"])
-    found = {"did": short_of(typed(value["did"], str))} | UNLIMITED
-    if "name" in value:
-        found["name"] = text_of(value["name"], 256)
+    members(value, {"did": is_did}, dict.fromkeys(TIMES, instant) | {"name": text(256), "hosts": lambda _: None})
+    found = UNLIMITED | {"did": short_of(value["did"]), "name": value.get("name")}
     found |= {TIMES[member]: instant(value[member]) for member in TIMES if member in value}
     if "hosts" in value:
         found["hosts"] = listed(value["hosts"], host)
@@ -75,6 +72,11 @@ def entry(value):
 
 def host(value):
     """Reads one host of an anchor."""
-    members(value, ["did"], ["compromisedSince"])
+    members(value, {"did": is_did}, {"compromisedSince": instant})
     compromised = instant(value["compromisedSince"]) if "compromisedSince" in value else None
-    return {"did": short_of(typed(value["did"], str)), "compromised": compromised}
+    return {"did": short_of(value["did"]), "compromised": compromised}
+
+
+def is_did(value):
+    """Demands a DID in either form."""
+    short_of(typed(value, str))

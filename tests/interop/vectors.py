@@ -216,13 +216,12 @@ def of_trust(vector, _path):
 def of_projection(vector, _path):
     """Runs a vector of the Cedar request."""
     given = vector["input"]
-    names = ("id", "agent_name", "root", "depth_left", "workspace", "mode", "calls_left")
-    asker = projection.Asker(*(given[name] for name in names))
+    principal = {name: given[name] for name in ("id", "root", "depth_left")} | {"name": given["agent_name"]}
+    names = ("workspace", "mode", "calls_left", "time_ms", "advised", "observed")
+    context = {name: given[name] for name in names}
     arguments = projection.parse_arguments(given["arguments"].encode())
     about = projection.resource(given["tool"], arguments, given["workspace"])
-    found = about and projection.cedar_request(
-        asker, given["tool"], about, given["effects"], given["time_ms"], given["advised"], given["observed"]
-    )
+    found = about and projection.cedar_request(principal, given["tool"], about, given["effects"], context)
     same("cedar_request", vector["cedar_request"], found and found.decode())
 
 
