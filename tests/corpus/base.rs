@@ -160,6 +160,27 @@ impl Base {
         checkpoints.find(fits).map(|checkpoint| checkpoint.note.clone())
     }
 
+    /// The host that it names.
+    pub(crate) fn host(&self) -> String {
+        match &self.entries[0].statement.body {
+            Body::LedgerOpened(body) => body.dids[0].as_str().to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// The second behind everything that was received.
+    pub(crate) fn afterwards(&self) -> u64 {
+        let last = self.entries.iter().map(|known| known.record.received.get()).max();
+        (last.unwrap_or(0) / 1_000 + 1) * 1_000
+    }
+
+    /// The largest checkpoint over at most so many entries.
+    pub(crate) fn older_head(&self, most: usize) -> Option<usize> {
+        let sizes = self.told.checkpoints.iter();
+        let sizes = sizes.filter_map(|checkpoint| usize::try_from(checkpoint.size).ok());
+        sizes.filter(|size| *size <= most).max()
+    }
+
     /// Entries of these kinds.
     pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (usize, &Known)> {
         self.entries

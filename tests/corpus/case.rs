@@ -51,6 +51,33 @@ pub(crate) enum Given {
     RequiredHead,
     /// Another anchor than the principal of the ledger.
     OtherAnchor,
+    /// A trust file that says this of the principal and its host, and the checkpoint over so many entries, if there is one.
+    Trust(Knows, Option<usize>),
+}
+
+/// What an auditor knows and writes into a trust file (identity-v1 §11.1); times in milliseconds, whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Knows {
+    /// The principal has this host and no other.
+    Host,
+    /// Also, somebody else may have that host's key since then.
+    HostStolen(u64),
+    /// Somebody else may have the principal's key since then.
+    PrincipalStolen(u64),
+    /// The principal is one until then.
+    Until(u64),
+}
+
+impl Knows {
+    /// The name of the file, unique in a case.
+    pub(crate) fn file(self) -> String {
+        match self {
+            Self::Host => "trust-host.json".to_owned(),
+            Self::HostStolen(since) => format!("trust-host-stolen-{since}.json"),
+            Self::PrincipalStolen(since) => format!("trust-principal-stolen-{since}.json"),
+            Self::Until(until) => format!("trust-until-{until}.json"),
+        }
+    }
 }
 
 /// The first entry that is named, and a code it is named with: one of these.
@@ -107,6 +134,14 @@ impl Expected {
     pub(crate) fn with_head(self) -> Self {
         Self {
             given: Given::Head,
+            ..self
+        }
+    }
+
+    /// The same, to an auditor who knows this, and kept the checkpoint over so many entries, if any.
+    pub(crate) fn to(self, knows: Knows, head: Option<usize>) -> Self {
+        Self {
+            given: Given::Trust(knows, head),
             ..self
         }
     }

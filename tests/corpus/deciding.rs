@@ -157,14 +157,14 @@ fn requested(base: &Arc<Base>, place: usize) -> Vec<Case> {
     cases
 }
 
-fn decision(draft: &mut Draft, change: impl Fn(&mut DecisionMade)) {
+pub(crate) fn decision(draft: &mut Draft, change: impl Fn(&mut DecisionMade)) {
     if let Body::DecisionMade(body) = &mut draft.statement.body {
         change(body);
     }
 }
 
 /// Every check that is recorded, saying yes.
-fn all_allow(body: &mut DecisionMade) {
+pub(crate) fn all_allow(body: &mut DecisionMade) {
     let yes = |part: &Part| Part {
         check: part.check,
         outcome: PartOutcome::Allow,

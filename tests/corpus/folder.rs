@@ -4,11 +4,13 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use countersign_identity::instant;
+use countersign_schemas::number::Millis;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::base::Base;
-use super::case::{Case, Expected, Given};
+use super::case::{Case, Expected, Given, Knows};
 use super::support::Told;
 use super::support::cast::Who;
 use super::support::file::store;
@@ -29,6 +31,9 @@ pub(crate) fn write(case: &Case, folder: &Path) -> Result<(), Box<dyn Error>> {
         if let Some((name, note)) = head_file(base, given) {
             fs::write(folder.join(name), note)?;
         }
+        if let Given::Trust(knows, _) = given {
+            fs::write(folder.join(knows.file()), trust_file(base, *knows))?;
+        }
     }
     let told = (case.make)();
     write_ledger(base, &told, &folder.join("ledger.db"))?;
@@ -39,27 +44,44 @@ pub(crate) fn write(case: &Case, folder: &Path) -> Result<(), Box<dyn Error>> {
 
 /// The head that is given, and the file it is in.
 pub(crate) fn head_file(base: &Base, given: &Given) -> Option<(String, Vec<u8>)> {
-    match given {
-        Given::Anchor | Given::RequiredHead | Given::OtherAnchor => None,
-        Given::Head => Some(("head".to_owned(), base.head())),
-        Given::Older(size) => Some((format!("head-{size}"), base.head_over(*size)?)),
+    let size = match given {
+        Given::Anchor | Given::RequiredHead | Given::OtherAnchor => return None,
+        Given::Head => base.size(),
+        Given::Older(size) => *size,
+        Given::Trust(_, size) => (*size)?,
+    };
+    match size == base.size() {
+        true => Some(("head".to_owned(), base.head())),
+        false => Some((format!("head-{size}"), base.head_over(size)?)),
     }
+}
+
+/// A trust file about the principal of a base.
+pub(crate) fn trust_file(base: &Base, knows: Knows) -> String {
+    let instant = |at: u64| instant::format(Millis::clamped(at)).expect("a whole second");
+    let mut anchor = json!({ "did": base.anchor.short().to_string() });
+    match knows {
+        Knows::Host => anchor["hosts"] = json!([{ "did": base.host() }]),
+        Knows::HostStolen(since) => {
+            anchor["hosts"] = json!([{ "did": base.host(), "compromisedSince": instant(since) }]);
+        }
+        Knows::PrincipalStolen(since) => anchor["compromisedSince"] = instant(since).into(),
+        Knows::Until(until) => anchor["validUntil"] = instant(until).into(),
+    }
+    json!({ "schema": "countersign.trust/v1", "anchors": [anchor] }).to_string()
 }
 
 /// The arguments of `verify` behind the ledger.
 pub(crate) fn arguments(base: &Base, given: &Given) -> Vec<String> {
-    let trust = if *given == Given::OtherAnchor {
-        "other-trust"
-    } else {
-        "trust"
+    let trust = match given {
+        Given::OtherAnchor => "other-trust".to_owned(),
+        Given::Trust(knows, _) => knows.file(),
+        _ => "trust".to_owned(),
     };
     let head = head_file(base, given).map(|(name, _)| ["--head".to_owned(), name]);
     let required = (*given == Given::RequiredHead).then(|| ["--require", "head"].map(str::to_owned));
     let options = head.into_iter().chain(required).flatten();
-    ["--trust".to_owned(), trust.to_owned()]
-        .into_iter()
-        .chain(options)
-        .collect()
+    ["--trust".to_owned(), trust].into_iter().chain(options).collect()
 }
 
 /// `countersign.tamper/v1`.

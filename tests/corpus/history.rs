@@ -17,7 +17,6 @@ use super::lie::changed;
 use super::retelling::insert_at;
 use super::support::cast::Who;
 use super::support::credentials::{HOUR, START};
-use super::support::writer::{Draft, Twist};
 
 static LAZY: Attack = Attack {
     name: "lazy-seen",
@@ -59,11 +58,6 @@ static AHEAD: Attack = Attack {
     what: "the clock steps behind the window of every credential",
     rule: "that entry (A4)",
 };
-static FROZEN: Attack = Attack {
-    name: "frozen-clock",
-    what: "the clock stands still during the whole run",
-    rule: "not seen: the time is the host's word (`time: host`)",
-};
 static FEWER: Attack = Attack {
     name: "other-signature-set",
     what: "an author signs with one key where its kind asks for two, or with two where it asks for one",
@@ -84,7 +78,7 @@ pub(crate) fn cases(base: &Arc<Base>, _: Scale) -> Vec<Case> {
     if base.tell.is_none() {
         return Vec::new();
     }
-    let mut cases = vec![frozen(base)];
+    let mut cases = Vec::new();
     for place in 0..base.size() {
         cases.extend(seen(base, place));
         cases.extend(counters(base, place));
@@ -167,24 +161,6 @@ fn times(base: &Arc<Base>, place: usize) -> Vec<Case> {
         draft.statement.at = Millis::clamped(draft.received);
     }));
     cases
-}
-
-fn frozen(base: &Arc<Base>) -> Case {
-    let from = Arc::clone(base);
-    let expected = vec![base.unseen(), base.told_by_head(base.size())];
-    Case::new(&FROZEN, Class::K3, base, "whole", expected, move || {
-        let stand_still = |_: &str, draft: &mut Draft| {
-            draft.received = START;
-            draft.statement.at = Millis::clamped(START);
-            if let Body::ActionFinished(body) = &mut draft.statement.body {
-                body.started = body.started.map(|_| Millis::clamped(START));
-            }
-        };
-        from.retell(Twist {
-            draft: Some(Box::new(stand_still)),
-            ..Twist::default()
-        })
-    })
 }
 
 fn inserted(base: &Arc<Base>, place: usize) -> Vec<Case> {

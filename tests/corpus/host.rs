@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use countersign_identity::credential::InstanceRole;
+use countersign_identity::credential::{DirectiveAct, InstanceRole};
 use countersign_ledger::reader::StoredEntry;
 use countersign_schemas::body::{
-    Body, Check, DecisionMade, EventCode, Introduced, Newcomer, Outcome, Part, PartOutcome, PolicyLayer, Role,
-    SessionEvent,
+    Body, Check, DecisionMade, EventCode, Introduced, Newcomer, Order, Outcome, Part, PartOutcome, PolicyAdopted,
+    PolicyLayer, Role, SessionEvent,
 };
+use countersign_schemas::digest::Digest;
 use countersign_schemas::kind::Kind;
 use countersign_schemas::list::List;
 use countersign_schemas::number::{Millis, Seq};
@@ -18,7 +19,7 @@ use countersign_verifier::policy::{ENTITIES, SCHEMA};
 
 use super::Scale;
 use super::base::Base;
-use super::case::{Attack, Case, Class, Expected, Named};
+use super::case::{Attack, Case, Class, Expected, Knows, Named};
 use super::contents::PERMIT_ALL;
 use super::file::{chain, sign};
 use super::retelling::{close, end_at};
@@ -27,13 +28,14 @@ use super::support::Told;
 use super::support::aftermath::join;
 use super::support::cast::Who;
 use super::support::credentials::{HOUR, approver, issue, name};
+use super::support::orders::{directive, ordered};
 use super::support::story::{Author, finish_by, introduce, stop};
 use super::support::writer::Writer;
 
 static CUT_AND_CLOSE: Attack = Attack {
     name: "cut-and-close-by-successor",
     what: "the tail is cut off; a new runtime instance, which the host's key names, succeeds the one that ran, declares everybody's stop and closes",
-    rule: "nothing is broken; C1, because a successor closed, and C2, because nobody said its own last words; a head of the whole is broken (I8)",
+    rule: "nothing is broken; C1, because a successor closed, and C2, because nobody said its own last words; a head of the whole is broken (I8); told of the theft of the key, nothing that it signed is proven (C4)",
 };
 static CUT_AND_CLOSE_BESIDE: Attack = Attack {
     name: "cut-and-close-beside",
@@ -125,7 +127,15 @@ fn closed_again(base: &Arc<Base>, place: usize, runtime: Seq, succeeds: bool) ->
     // The newcomer, a stop for everybody left, and the end.
     let size = place + 1 + left.len() + 1;
     let unproven: &[&str] = if succeeds { &["C1", "C2"] } else { &["C2"] };
-    let expected = vec![Expected::incomplete(unproven), base.told_by_head(size)];
+    // Dated before a theft that is known, what the key signed is not proven; a head in front of the newcomer covers it not.
+    let theft = Knows::HostStolen(base.afterwards() + 60_000);
+    let dated_back = Expected::incomplete(&["C2", "C4"]);
+    let expected = vec![
+        Expected::incomplete(unproven),
+        base.told_by_head(size),
+        dated_back.clone().to(theft, None),
+        dated_back.to(theft, base.older_head(place)),
+    ];
     let from = Arc::clone(base);
     Case::new(attack, Class::K2, base, place.to_string(), expected, move || {
         end_at(&from, place, |writer| {
@@ -314,7 +324,17 @@ pub(crate) fn introduce_approver(writer: &mut Writer<'_>, author: Author, issuer
 }
 
 pub(crate) fn adopt_permit_all(writer: &mut Writer<'_>, author: Author, layer: PolicyLayer) -> Seq {
-    use countersign_schemas::body::PolicyAdopted;
+    enter_permit_all(writer, author, layer, None)
+}
+
+/// As [`adopt_permit_all`], on an order that the principal's key signed.
+pub(crate) fn adopt_permit_all_on_order(writer: &mut Writer<'_>, author: Author, layer: PolicyLayer) -> Seq {
+    let policies = Digest::sha256(PERMIT_ALL.as_bytes());
+    let claims = directive(writer, DirectiveAct::Adopt { layer, policies });
+    enter_permit_all(writer, author, layer, Some(ordered(&claims, Who::Principal)))
+}
+
+fn enter_permit_all(writer: &mut Writer<'_>, author: Author, layer: PolicyLayer, order: Option<Order>) -> Seq {
     let payloads = [PERMIT_ALL.as_bytes(), SCHEMA.as_bytes(), ENTITIES.as_bytes()];
     writer.enter("layer-forged", author, &payloads, |refs| {
         PolicyAdopted {
@@ -323,7 +343,7 @@ pub(crate) fn adopt_permit_all(writer: &mut Writer<'_>, author: Author, layer: P
             schema: refs[1].clone(),
             entities: refs[2].clone(),
             language: name("cedar-4"),
-            order: None,
+            order,
         }
         .into()
     })

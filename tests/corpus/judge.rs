@@ -9,7 +9,7 @@ use countersign_verifier::audit::{Asked, AuditOptions, Report, Required};
 use countersign_verifier::finding::Finding;
 
 use super::case::{Case, Expected, Given};
-use super::folder::head_file;
+use super::folder::{head_file, trust_file};
 use super::support::cast::Who;
 use super::support::{Told, audit};
 
@@ -93,13 +93,14 @@ fn compare(case: &Case, told: &Told, expected: &Expected) -> Result<(), String> 
 }
 
 fn options(case: &Case, given: &Given) -> AuditOptions {
-    let anchor = match given {
-        Given::OtherAnchor => Anchor::Long(Who::Stranger.did().clone()),
-        _ => case.base.anchor.clone(),
+    let anchors = match given {
+        Given::OtherAnchor => vec![Anchor::Long(Who::Stranger.did().clone())],
+        Given::Trust(knows, _) => Anchor::read_file(trust_file(&case.base, *knows).as_bytes()).expect("a trust file"),
+        _ => vec![case.base.anchor.clone()],
     };
     let required = (*given == Given::RequiredHead).then_some(Required::Head);
     AuditOptions {
-        anchors: vec![anchor],
+        anchors,
         asked: Asked {
             required: required.into_iter().collect(),
             ..Asked::default()

@@ -5,6 +5,7 @@
 //! verifier answers. An attacker with the file and keys of the host (K0 to K2) works on the bytes of a finished ledger
 //! ([`file`]); a lying operator and a thief of the principal's key (K3, K4) tell the story anew ([`retelling`]).
 
+mod advice;
 pub(crate) mod base;
 mod bytes;
 pub(crate) mod case;
@@ -25,7 +26,9 @@ mod retelling;
 mod revoking;
 mod rows;
 pub(crate) mod sample;
+mod spending;
 mod statement;
+mod stolen;
 #[path = "../../verifier/tests/support/mod.rs"]
 #[expect(dead_code, reason = "the verifier's tests use more of it")]
 mod support;
@@ -56,7 +59,7 @@ type Family = fn(&Arc<Base>, Scale) -> Vec<Case>;
 
 /// Every case on these bases.
 pub(crate) fn cases(bases: &[Arc<Base>], scale: Scale) -> Vec<Case> {
-    let families: [Family; 14] = [
+    let families: [Family; 17] = [
         bytes::cases,
         contents::cases,
         encoding::cases,
@@ -70,7 +73,10 @@ pub(crate) fn cases(bases: &[Arc<Base>], scale: Scale) -> Vec<Case> {
         deciding::cases,
         executing::cases,
         revoking::cases,
+        advice::cases,
+        spending::cases,
         unseen::cases,
+        stolen::cases,
     ];
     let of_base = |base: &Arc<Base>| -> Vec<Case> { families.iter().flat_map(|family| family(base, scale)).collect() };
     let all = bases.iter().flat_map(of_base);

@@ -111,6 +111,66 @@ impl Base {
             .map(|instance| instance.author)
     }
 
+    /// A lead that can work at `place`, and the runtime instance that it works under: its run is active, its grant is not
+    /// withdrawn, and no call of its model is open.
+    pub(crate) fn working(&self, place: usize) -> Option<(Author, Author)> {
+        let runtime = self.runtime(place)?;
+        let before = || self.entries[..place].iter().enumerate();
+        let is_under = |lead: &Instance| {
+            usize::try_from(lead.author.1.get()).is_ok_and(|seq| self.entries[seq].statement.by == runtime.1)
+        };
+        let has_run = |lead: &Instance| {
+            let started = before().find(|(_, known)| {
+                matches!(&known.statement.body, Body::RunStarted(body) if body.root_grant == lead.author.1)
+            });
+            let has_ended = |run: u64| {
+                before()
+                    .any(|(_, known)| matches!(&known.statement.body, Body::RunEnded(body) if body.run.get() == run))
+            };
+            started.is_some_and(|(run, _)| !has_ended(run as u64))
+        };
+        let is_free = |lead: &Instance| {
+            let by_it = before().filter(|(_, known)| known.statement.by == lead.author.1);
+            let kinds = by_it.map(|(_, known)| known.kind());
+            let last = kinds
+                .filter(|kind| matches!(kind, Kind::ModelCalled | Kind::ModelAnswered))
+                .last();
+            let is_it = |known: &super::base::Known| matches!(&known.statement.body, Body::GrantRevoked(body) if body.target == lead.author.1);
+            last != Some(Kind::ModelCalled) && !before().any(|(_, known)| is_it(known))
+        };
+        let living = self.living(place).into_iter().filter(|it| it.role == Role::Agent);
+        let mut leads = living.filter(|lead| is_under(lead) && has_run(lead) && is_free(lead));
+        Some((runtime, leads.next()?.author))
+    }
+
+    /// Whether `agent` may do at `place` what only an action with this tool lets it do: one is permitted and not finished,
+    /// and nothing of `kind` stands behind its decision yet.
+    pub(crate) fn is_inside(&self, agent: Seq, tool: &str, kind: Kind, place: usize) -> bool {
+        let mut is_open = false;
+        let mut decisions = std::collections::BTreeSet::new();
+        for (seq, known) in self.entries[..place].iter().enumerate() {
+            match &known.statement.body {
+                Body::DecisionMade(body) => {
+                    let request = usize::try_from(body.request.get())
+                        .ok()
+                        .map(|seq| &self.entries[seq].statement);
+                    let is_it = request.is_some_and(|request| {
+                        request.by == agent
+                            && matches!(&request.body, Body::ActionRequested(asked) if asked.tool.as_str() == tool)
+                    });
+                    if is_it {
+                        decisions.insert(Seq::clamped(seq as u64));
+                        is_open = true;
+                    }
+                }
+                Body::ActionFinished(body) if decisions.contains(&body.decision) => is_open = false,
+                _ if known.kind() == kind && known.statement.by == agent => is_open = false,
+                _ => {}
+            }
+        }
+        is_open
+    }
+
     /// The entry in front of `place` where a run first started, if one did.
     pub(crate) fn first_run(&self) -> usize {
         self.of_kind(Kind::RunStarted)

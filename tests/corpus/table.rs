@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::case::{Attack, Case, Class, Expected, Given};
+use super::case::{Attack, Case, Class, Expected, Given, Knows};
 
 /// One line: an attack by one class of attacker.
 #[derive(Default)]
@@ -56,6 +56,10 @@ fn word(given: &Given) -> &'static str {
         Given::Older(_) => "with that head ",
         Given::RequiredHead => "`--require head` ",
         Given::OtherAnchor => "its own anchor ",
+        Given::Trust(Knows::Host, _) => "told of the hosts ",
+        Given::Trust(Knows::HostStolen(_), _) => "told of the host's theft ",
+        Given::Trust(Knows::PrincipalStolen(_), _) => "told of the principal's theft ",
+        Given::Trust(Knows::Until(_), _) => "told of the principal's end ",
     }
 }
 

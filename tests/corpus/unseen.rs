@@ -1,16 +1,11 @@
-//! What a lying operator (K3) and a thief of the principal's key (K4) can reach: ledgers that break no rule. The verdict is
+//! What a lying operator (K3) can reach: ledgers that break no rule. The verdict is
 //! that of an honest ledger, with `end: self`; a head that was kept elsewhere tells them apart, and `--require head` says that
 //! nobody gave one.
 
 use std::sync::Arc;
 
-use countersign_identity::credential::InstanceRole;
-use countersign_ledger::checkpoint::{self, Checkpoint, UnixSeconds};
-use countersign_ledger::merkle::Frontier;
-use countersign_ledger::reader::StoredCheckpoint;
-use countersign_schemas::body::{Body, LedgerClosed};
+use countersign_schemas::body::{Body, RevokeReason, Revoked, Role};
 use countersign_schemas::kind::Kind;
-use countersign_schemas::list::Bytes;
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::{PayloadClass, PayloadRef};
 
@@ -18,14 +13,12 @@ use super::Scale;
 use super::base::Base;
 use super::case::{Attack, Case, Class, Expected, Given};
 use super::contents::CONTROLS;
-use super::host::{introduce_approver, warning};
+use super::host::warning;
 use super::retelling::{close, end_at, insert_at};
 use super::support::Told;
-use super::support::cast::Who;
 use super::support::credentials::START;
-use super::support::orders::revoke_on_order_by;
 use super::support::story::stop;
-use super::support::writer::{Draft, Twist, Writer, salt};
+use super::support::writer::{Draft, Twist, salt};
 
 static NEW_LEDGER: Attack = Attack {
     name: "fresh-genesis",
@@ -47,27 +40,26 @@ static FORK: Attack = Attack {
     what: "from an entry on, the ledger goes on otherwise: one more remark stands in front of it",
     rule: "not seen by the anchor alone; a head of the other branch is broken (I8)",
 };
+static FROZEN: Attack = Attack {
+    name: "frozen-clock",
+    what: "the clock stands still during the whole run",
+    rule: "not seen: the time is the host's word (`time: host`); a head of the other telling is broken (I8)",
+};
+static BACKDATED: Attack = Attack {
+    name: "backdated-revocation",
+    what: "in front of an entry, an agent that has stopped is revoked, and suspected since before it began",
+    rule: "not seen: a revocation takes effect at its own place, `suspected_since` is a remark (§5.8); a head of the other telling is broken (I8)",
+};
 static REWIND: Attack = Attack {
     name: "cut-and-close",
     what: "the tail is cut off; everybody says its own last words again, and the opener closes",
     rule: "not seen by the anchor alone, where nothing was open (else C3); a head of the whole is broken (I8)",
 };
-static OWN_APPROVER: Attack = Attack {
-    name: "approver-by-principal",
-    what: "in front of an entry, the principal's key names an approver",
-    rule: "not seen: the principal may; a head of the other telling is broken (I8)",
-};
-static OWN_REVOCATION: Attack = Attack {
-    name: "revoke-by-principal",
-    what: "in front of the end, the principal's key revokes the first lead",
-    rule: "not seen: the principal may; a head of the other telling is broken (I8)",
-};
-
 pub(crate) fn cases(base: &Arc<Base>, _: Scale) -> Vec<Case> {
     if base.tell.is_none() {
         return Vec::new();
     }
-    let mut cases = vec![fresh(base, Class::K2), fresh(base, Class::K3)];
+    let mut cases = vec![fresh(base), frozen(base)];
     for (place, known) in base.entries.iter().enumerate() {
         if matches!(&known.statement.body, Body::ActionFinished(body) if body.result.is_some()) {
             cases.push(resulted(&RESULT, base, place, b"all is well"));
@@ -75,12 +67,13 @@ pub(crate) fn cases(base: &Arc<Base>, _: Scale) -> Vec<Case> {
         }
         cases.extend(branched(base, place));
         cases.extend(rewound(base, place));
+        cases.extend(backdated(base, place));
     }
     cases
 }
 
 /// A sound ledger whose lie nobody sees without a head; its number of entries is given.
-fn posed(
+pub(crate) fn posed(
     attack: &'static Attack,
     (class, base): (Class, &Arc<Base>),
     (position, size, alone): (String, usize, Expected),
@@ -108,79 +101,32 @@ fn resulted(attack: &'static Attack, base: &Arc<Base>, place: usize, bytes: &'st
     })
 }
 
-/// A ledger of the same host and principal whose nonce, and so whose id, is another.
-fn fresh(base: &Arc<Base>, class: Class) -> Case {
-    // The host's thief has no key of the old instances, and tells with a new one: an opening and an end.
-    let (size, alone) = if class == Class::K2 {
-        (2, Expected::unseen())
-    } else {
-        (base.size(), base.unseen())
-    };
-    posed(
-        &NEW_LEDGER,
-        (class, base),
-        ("whole".to_owned(), size, alone),
-        move |from| match class {
-            Class::K2 => short_ledger(),
-            _ => from.retell(Twist::statement("opened", |statement| {
-                statement.at = Millis::clamped(statement.at.get() - 1);
-            })),
-        },
-    )
+/// A ledger of the same host and principal whose id is another, told by all who told the first.
+fn fresh(base: &Arc<Base>) -> Case {
+    let kept = ("whole".to_owned(), base.size(), base.unseen());
+    posed(&NEW_LEDGER, (Class::K3, base), kept, |from| {
+        from.retell(Twist::statement("opened", |statement| {
+            statement.at = Millis::clamped(statement.at.get() - 1);
+        }))
+    })
 }
 
-/// Opened and closed by a new instance of the host.
-fn short_ledger() -> Told {
-    use countersign_identity::binding::LedgerBinding;
-    use countersign_schemas::list::List;
-    use countersign_schemas::number::{Count, Size};
-    use countersign_schemas::text::{Did, Origin};
-
-    use super::support::credentials::{host, instance, issue};
-    use super::support::story::founding_terms;
-
-    let opener = Who::Extra(32);
-    let mut body = founding_terms();
-    body.nonce = Bytes::new([8; 16]);
-    body.origin = Origin::new(format!("countersign/{}", "08".repeat(16))).expect("an origin");
-    let dids = vec![
-        body.dids[0].clone(),
-        Did::new(opener.did().long()).expect("a long form"),
-    ];
-    body.dids = List::new(dids).expect("two");
-    let claims = instance(
-        opener,
-        "runtime",
-        InstanceRole::Runtime,
-        LedgerBinding::Founding(body.founding()),
-    );
-    // The host's own credential is in the ledger that was found.
-    let documents = vec![issue(&host(), Who::Principal), issue(&claims, Who::Host)];
-    body.credentials = List::new(documents).expect("two");
-    let origin = body.origin.clone();
-    let mut writer = Writer::new(Twist::honest());
-    writer.enter("opened", (opener, Seq::ZERO), &[], |_| body.into());
-    let (size, root) = (Size::clamped(1), writer.root());
-    writer.enter("closed", (opener, Seq::ZERO), &[], |_| {
-        LedgerClosed {
-            size,
-            root,
-            open_items: Count::ZERO,
-        }
-        .into()
-    });
-    let mut told = Told::from_written(&writer);
-    let mut tree = Frontier::new();
-    told.entries.iter().for_each(|entry| tree.push(&entry.record));
-    let head = Checkpoint {
-        origin,
-        size: Size::clamped(2),
-        root: tree.root(),
-    };
-    let keys = super::support::cast::checkpoint_keys();
-    let note = checkpoint::sign(&head, &keys, UnixSeconds::new(START / 1_000).expect("a time")).into_bytes();
-    told.checkpoints.push(StoredCheckpoint { size: 2, note });
-    told
+/// The whole story, told while the clock stands still.
+fn frozen(base: &Arc<Base>) -> Case {
+    let kept = ("whole".to_owned(), base.size(), base.unseen());
+    posed(&FROZEN, (Class::K3, base), kept, |from| {
+        let stand_still = |_: &str, draft: &mut Draft| {
+            draft.received = START;
+            draft.statement.at = Millis::clamped(START);
+            if let Body::ActionFinished(body) = &mut draft.statement.body {
+                body.started = body.started.map(|_| Millis::clamped(START));
+            }
+        };
+        from.retell(Twist {
+            draft: Some(Box::new(stand_still)),
+            ..Twist::default()
+        })
+    })
 }
 
 /// Other endings that begin in front of the entry at `place`.
@@ -189,30 +135,32 @@ fn branched(base: &Arc<Base>, place: usize) -> Vec<Case> {
         return Vec::new();
     };
     let kept = (place.to_string(), base.size() + 1, base.unseen());
-    let mut cases = vec![posed(&FORK, (Class::K3, base), kept.clone(), move |from| {
+    vec![posed(&FORK, (Class::K3, base), kept, move |from| {
         insert_at(from, place, |writer| {
             writer.enter("forged", runtime, &[], |_| warning());
         })
-    })];
-    cases.push(posed(&OWN_APPROVER, (Class::K4, base), kept.clone(), move |from| {
+    })]
+}
+
+/// An agent that said its last words, revoked by the runtime of the place.
+fn backdated(base: &Arc<Base>, place: usize) -> Option<Case> {
+    let runtime = base.runtime(place)?;
+    let mut stopped = base.instances(place).into_iter().rev();
+    let target = stopped.find(|it| it.role == Role::Agent && base.has_stopped(it.author.1, place))?;
+    let kept = (place.to_string(), base.size() + 1, base.unseen());
+    Some(posed(&BACKDATED, (Class::K3, base), kept, move |from| {
         insert_at(from, place, |writer| {
-            introduce_approver(writer, runtime, Who::Principal);
+            writer.enter("forged", runtime, &[], |_| {
+                Revoked {
+                    target: target.author.1,
+                    reason: RevokeReason::Halted,
+                    order: None,
+                    suspected_since: Some(Millis::clamped(START)),
+                }
+                .into()
+            });
         })
-    }));
-    let lead = base
-        .of_kind(Kind::RunStarted)
-        .find_map(|(_, known)| match &known.statement.body {
-            Body::RunStarted(body) => Some(body.root_grant),
-            _ => None,
-        });
-    if let Some(lead) = lead.filter(|_| base.entries[place].kind() == Kind::LedgerClosed) {
-        cases.push(posed(&OWN_REVOCATION, (Class::K4, base), kept, move |from| {
-            insert_at(from, place, |writer| {
-                revoke_on_order_by(writer, "forged", runtime, lead);
-            })
-        }));
-    }
-    cases
+    }))
 }
 
 /// The ledger cut in front of `place` and ended by those who run, as they would have.
