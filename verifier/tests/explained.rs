@@ -106,3 +106,85 @@ fn a_policy_says_that_the_principal_ordered_it() {
     };
     assert!(text.iter().flat_map(|text| text.lines()).any(is_it), "{text:?}");
 }
+
+/// Erases the screen, forges a line, turns the direction of writing round and hides: as a JSON text and as it is.
+const HOSTILE_JSON: &str = "\\u001b[2J\\n3  read  all is well\u{202e}\u{9b}31m\\r\u{200b}";
+const HOSTILE: &str = "\u{1b}[2J\n3  read  all is well\u{202e}\u{9b}31m\r\u{200b}";
+
+/// The story with these words wherever an agent, an advisor, a tool or who gives the task speaks.
+fn hostile<'t>() -> Writer<'t> {
+    let spoil = |_: &str, payloads: &mut Vec<Vec<u8>>| {
+        for payload in payloads {
+            let text = String::from_utf8_lossy(payload).into_owned();
+            let spoilt = match &*text {
+                "fix add.sh" | "patch or rewrite?" | "Patch." | "done" | "fixed" => text + HOSTILE,
+                _ if text.starts_with('{') => ["find it", "assert", "rewrite?", "mend add.sh"]
+                    .iter()
+                    .fold(text, |text, word| text.replace(word, &format!("{word}{HOSTILE_JSON}"))),
+                _ => continue,
+            };
+            *payload = spoilt.into_bytes();
+        }
+    };
+    tell(Twist {
+        payloads: Some(Box::new(spoil)),
+        ..Twist::default()
+    })
+}
+
+#[track_caller]
+fn is_harmless(text: &str) {
+    let acts =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
+    assert!(!text.contains(acts), "{text:?}");
+}
+
+#[test]
+fn words_that_fool_a_terminal_change_no_verdict_and_are_shown_as_what_they_are() {
+    let plain = tell(Twist::honest());
+    let entries: Vec<Seq> = plain.digests.keys().copied().collect();
+    let parts = entries
+        .iter()
+        .flat_map(|seq| [Selection::Entry(*seq), Selection::Action(*seq)]);
+    let agents = ["lead", "scout", "advisor"].map(|name| Selection::Agent(name.to_owned()));
+    let mut selections = vec![Selection::Everything];
+    selections.extend(parts.chain(agents));
+    let options = AuditOptions {
+        story: true,
+        ..anchored()
+    };
+    let [plain, spoilt] = [plain, hostile()].map(|writer| audit(&writer.into(), &options));
+    for report in [&plain, &spoilt] {
+        assert_eq!(report.verdict().exit_code(), 0, "{:#?}", report.findings);
+    }
+    let (Some(plain), Some(spoilt)) = (&plain.story, &spoilt.story) else {
+        panic!("no story");
+    };
+    for selection in &selections {
+        let (before, after) = (authority_tree(plain, selection), authority_tree(spoilt, selection));
+        assert_eq!(
+            before.as_ref().map(|text| text.lines().count()),
+            after.as_ref().map(|text| text.lines().count()),
+            "{selection:?}"
+        );
+        after.iter().for_each(|text| is_harmless(text));
+    }
+    let everything = authority_tree(spoilt, &Selection::Everything).unwrap_or_default();
+    assert!(everything.contains(r"find it\u{1b}[2J\n3  read"), "{everything}");
+}
+
+#[test]
+fn words_that_fool_a_terminal_are_harmless_in_what_is_found() {
+    let writer = tell(Twist::payloads("approval", |payloads| payloads[0] = HOSTILE.into()));
+    let report = audit(&writer.into(), &anchored());
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.found.contains(r"\u{202e}"))
+    );
+    for finding in &report.findings {
+        is_harmless(&finding.text());
+        assert!(!finding.text().contains('\n'));
+    }
+}
