@@ -40,7 +40,7 @@ impl<'p> Policies<'p> {
         let layer = layer_of_policy_file(given);
         let file = text.map(|text| (layer, text));
         if let Some((layer, text)) = file
-            && policy::LoadedLayer::load(layer, text, policy::SCHEMA, "[]")?.is_empty()
+            && policy::LoadedLayer::load_with_examples(layer, text)?.is_empty()
         {
             return Err(SessionError::EmptyPolicy);
         }

@@ -70,12 +70,7 @@ struct Scan {
 impl Scan {
     /// Consumes one token that starts at `at` and returns where the next one starts.
     fn token(&mut self, bytes: &[u8], at: usize) -> Result<usize, BoundsError> {
-        let end = match bytes[at] {
-            b'"' => end_of_string(bytes, at),
-            b'/' if bytes.get(at + 1) == Some(&b'/') => end_of_line(bytes, at),
-            first if is_word(first) => end_of_word(bytes, at),
-            _ => at + 1,
-        };
+        let end = end_of_token(bytes, at);
         match &bytes[at..end] {
             b"(" | b"[" | b"{" => self.nesting += 1,
             b")" | b"]" | b"}" => self.nesting = self.nesting.saturating_sub(1),
@@ -104,6 +99,16 @@ impl Scan {
             return Err(BoundsError::Policy(line));
         }
         Ok(end)
+    }
+}
+
+/// The index behind the token that starts at `at`: a string, a comment, a word, or one byte.
+pub(super) fn end_of_token(bytes: &[u8], at: usize) -> usize {
+    match bytes[at] {
+        b'"' => end_of_string(bytes, at),
+        b'/' if bytes.get(at + 1) == Some(&b'/') => end_of_line(bytes, at),
+        first if is_word(first) => end_of_word(bytes, at),
+        _ => at + 1,
     }
 }
 

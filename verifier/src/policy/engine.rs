@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy,
     PolicySet, Request, RestrictedExpression,
 };
 
@@ -77,6 +77,16 @@ impl Question {
             Content::Policies(texts) => texts,
         };
         self.ask_policies(texts, texts.about(self.request.action()))
+    }
+
+    /// Whether scope and conditions of `policy` alone hold; why it fails where it does.
+    pub(super) fn satisfies(&self, policy: &Policy) -> Result<bool, String> {
+        let alone = PolicySet::from_policies([policy.clone()]).map_err(|error| error.to_string())?;
+        let response = Authorizer::new().is_authorized(&self.request, &alone, &self.entities);
+        match response.diagnostics().errors().next() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(response.diagnostics().reason().next().is_some()),
+        }
     }
 
     /// Asks some of the policies of a layer, among them all that the action could concern.

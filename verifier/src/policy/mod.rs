@@ -7,11 +7,18 @@
 
 mod actions;
 pub mod bounds;
+mod call;
 mod combine;
 mod engine;
+mod examples;
+mod scene;
+mod source;
 mod texts;
 
+pub use call::{Call, CallError, LINE_BYTES_MAX};
 pub use combine::{PartResult, PolicyParts, evaluate};
+pub use examples::{ExampleError, ExampleProblem, OF_ONE_FILE_MAX, OF_ONE_POLICY_MAX};
+pub use scene::Scene;
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
@@ -90,6 +97,9 @@ pub enum PolicyError {
     /// The text holds a template (`?principal`, `?resource`), which nothing could ever instantiate.
     #[error("policy {0} is a template; only complete policies are accepted")]
     Template(String),
+    /// An example that the text carries does not hold.
+    #[error(transparent)]
+    Example(#[from] Box<ExampleError>),
     /// The schema is not the published one.
     #[error("the schema is not the published countersign-v1.cedarschema")]
     Schema,
@@ -150,6 +160,18 @@ impl LoadedLayer {
             layer,
             content: Content::Policies(Box::new(Texts::of(set))),
         })
+    }
+
+    /// As [`LoadedLayer::load`] for the file of a person, who may have written examples into it: they must hold.
+    ///
+    /// # Errors
+    /// [`PolicyError::Example`] for the first example that does not hold, once everything else is in order.
+    pub fn load_with_examples(layer: PolicyLayer, policies: &str) -> Result<Self, PolicyError> {
+        let loaded = Self::load(layer, policies, SCHEMA, ENTITIES)?;
+        match examples::check(&loaded, policies).errors.into_iter().next() {
+            Some(error) => Err(Box::new(error).into()),
+            None => Ok(loaded),
+        }
     }
 
     /// A layer whose texts were adopted although they cannot be loaded: it answers could-not-evaluate, rule `unreadable`.
@@ -237,12 +259,7 @@ fn place(text: &str, error: &(impl Diagnostic + ?Sized)) -> (usize, usize) {
         .labels()
         .and_then(|mut labels| labels.next())
         .map_or(0, |label| label.offset());
-    let before = text.get(..offset).unwrap_or("");
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
+    source::place(text, offset)
 }
 
 #[cfg(test)]

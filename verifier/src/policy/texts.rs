@@ -55,7 +55,6 @@ impl Texts {
     }
 
     /// Every policy of the layer.
-    #[cfg(test)]
     pub(super) fn all(&self) -> &PolicySet {
         &self.set
     }
