@@ -8,8 +8,10 @@ from . import did
 from .errors import Refused, demand
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-OCTET = re.compile(r"0|[1-9][0-9]{0,2}")
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+HOST_NAME = rf"(?![a-z0-9.-]{{254}})(?:{LABEL}\.)*(?![0-9]+(?![a-z0-9-])){LABEL}"
+HOST = rf"(?:{OCTET}(?:\.{OCTET}){{3}}|{HOST_NAME})"
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]Z")
 
 
@@ -106,9 +108,4 @@ def is_normal_path(value):
 
 def is_host(value):
     """Tells whether a text is a host name or an IPv4 address (§8.2)."""
-    if not isinstance(value, str) or len(value) > 253:
-        return False
-    labels = value.split(".")
-    if re.fullmatch("[0-9]+", labels[-1]):
-        return len(labels) == 4 and all(OCTET.fullmatch(label) and int(label) < 256 for label in labels)
-    return all(LABEL.fullmatch(label) for label in labels)
+    return isinstance(value, str) and bool(re.fullmatch(HOST, value))

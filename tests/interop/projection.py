@@ -7,6 +7,7 @@ from pathlib import Path
 from . import jcs
 from .errors import Refused
 from .grant import path_contains
+from .members import HOST
 from .statement import EFFECTS
 
 ARGUMENTS_MAX = 1_048_576
@@ -43,13 +44,10 @@ PLACES = {"inside", "outside", "secret", "own", "unknown", "none"}
 SECRET_STARTS = (".env.", "id_rsa", "id_ed25519", "id_ecdsa", "id_dsa")
 SECRET_ENDS = (".pem", ".key", ".p12", ".pfx", ".age")
 
-LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-HOST_NAME = rf"(?![a-z0-9.-]{{254}})(?:{LABEL}\.)*(?![0-9]+(?![a-z0-9-])){LABEL}"
 PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 TAKEN = r"[!$-;=?-\[\]_a-z~]"
 DOTS = r"(?![^?]*%2[eE])(?![^?]*(?:/|%2[fF]|%5[cC])\.\.?(?:/|%2[fF]|%5[cC]|\?|$))"
-URL = rf"(?=.{{1,2048}}$)(https?)://({OCTET}(?:\.{OCTET}){{3}}|{HOST_NAME})(?::({PORT}))?(?:{DOTS}([/?]{TAKEN}*))?"
+URL = rf"(?=.{{1,2048}}$)(https?)://({HOST})(?::({PORT}))?(?:{DOTS}([/?]{TAKEN}*))?"
 
 
 def parse_arguments(octets):
