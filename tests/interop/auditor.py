@@ -18,10 +18,10 @@ def options():
 
 def judge(ledger, asked):
     """Verifies a ledger file under these options."""
-    anchors = [anchor(given) for given in asked.trust]
-    return verify_file(ledger, anchors, [Path(given).read_bytes() for given in asked.head], asked.require)
+    trusted = [anchor for given in asked.trust for anchor in anchors_of(given)]
+    return verify_file(ledger, trusted, [Path(given).read_bytes() for given in asked.head], asked.require)
 
 
-def anchor(given):
-    """Reads a DID, or the file of a DID."""
-    return trust.read_line(given.encode() if given.startswith("did:") else Path(given).read_bytes())
+def anchors_of(given):
+    """Reads a DID, or a file of anchors."""
+    return trust.read_file(given.encode() if given.startswith("did:") else Path(given).read_bytes())

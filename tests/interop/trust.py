@@ -18,7 +18,7 @@ def read_file(octets):
     demand(len(octets) <= FILE_MAX)
     if octets.lstrip(b" \t\n\r")[:1] == b"{":
         return read_document(octets)
-    return [{"did": read_line(octets)} | UNLIMITED]
+    return [UNLIMITED | {"did": read_line(octets)}]
 
 
 def read_line(octets):

@@ -1,6 +1,6 @@
 """The verdict on a whole ledger (authority-v1 §6, ledger-v1 §8)."""
 
-from . import checkpoint, store, trust
+from . import anchors, checkpoint, store, trust
 from .errors import Refused
 from .lineup import Lineup
 
@@ -38,7 +38,7 @@ def by_entry(pairs):
     return [{"code": code, "entry": entry} for code, entry in ordered]
 
 
-def verify_file(path, anchors, heads, required=()):
+def verify_file(path, trusted, heads, required=()):
     """Verifies a ledger file; `required` are words of §6.4."""
     try:
         rows = store.read(path)
@@ -46,13 +46,13 @@ def verify_file(path, anchors, heads, required=()):
         report = Report()
         report.find(str(error), None)
         return report.verdict()
-    return Verification(rows, anchors, heads, required).verdict()
+    return Verification(rows, trusted, heads, required).verdict()
 
 
 def verify_vector(vector, base):
     """Verifies a ledger of the golden vectors."""
     entries, notes = vector["entries"], vector.get("checkpoints", [])
-    anchor = (base or vector)["anchor"]
+    trusted = trust.read_file((base or vector)["anchor"].encode())
     if base:
         entries = base["entries"][: vector["keep"]] + entries
         notes = base["checkpoints"][:notes]
@@ -63,14 +63,14 @@ def verify_vector(vector, base):
             place = entry["seq"] * 8 + payload["slot"]
             rows.payload.append((place, bytes.fromhex(payload["salt"]), payload["content"].encode()))
     rows.checkpoint = [(note["size"], note["note"].encode()) for note in notes]
-    return Verification(rows, [trust.short_of(anchor)]).verdict()
+    return Verification(rows, trusted).verdict()
 
 
 class Verification:
     """Runs V1 to V9 over rows."""
 
-    def __init__(self, rows, anchors, heads=(), required=()):
-        self.rows, self.anchors, self.heads, self.required = rows, anchors, heads, required
+    def __init__(self, rows, trusted, heads=(), required=()):
+        self.rows, self.trusted, self.heads, self.required = rows, trusted, heads, required
         self.report = Report()
         payloads = {}
         for place, salt, content in rows.payload:
@@ -86,7 +86,7 @@ class Verification:
         self.check_ends_of_tables()
         # Where entry 0 was not folded nobody knows the keys, and no checkpoint and no head is judged (authority-v1 §6.1).
         stored, fitting = (self.check_checkpoints(), self.check_heads()) if self.state.body else (set(), set())
-        self.check_anchors()
+        self.check_anchors(fitting)
         self.check_completeness(stored, fitting)
         return self.report.verdict()
 
@@ -146,12 +146,18 @@ class Verification:
                 self.report.find("I8", min(found.size - 1, last) if found else last)
         return sizes
 
-    def check_anchors(self):
+    def check_anchors(self, fitting):
         """Compares the anchors with the principal (V8)."""
-        if not self.anchors:
-            self.report.unproven("C4", None)
-        elif self.state.principal and self.state.principal.short not in self.anchors:
-            self.report.find("A2", 0)
+        if not self.trusted:
+            return self.report.unproven("C4", None)
+        if self.state.principal is None:
+            return None  # entry 0 was not folded
+        same = [anchor for anchor in self.trusted if anchor["did"] == self.state.principal.short]
+        if not same:
+            return self.report.find("A2", 0)
+        folded = [entry for entry in self.lineup.entries.values() if not entry.is_damaged]
+        for anchor in same:
+            anchors.check(anchor, self.state, folded, fitting, self.report)
 
     def check_completeness(self, stored, fitting):
         """Tells what is unproven at the end (V9)."""
