@@ -78,7 +78,7 @@ class Lineup:
         self.roots[self.tree.size] = self.tree.root()
 
     def fail(self, entry, code, broken_from=None):
-        """Names an entry by V1 to V4: nothing else is judged of it, and no root over it can be right."""
+        """Names an entry by V1 to V4: nothing behind that is judged of it, and no root over it can be right."""
         self.report.find(code, entry.seq)
         entry.is_damaged = entry.has_failed = True
         if code != "U2":

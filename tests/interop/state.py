@@ -174,10 +174,11 @@ class State:
         self.recovered, self.unattended, self.unknown, self.erased = [], [], [], []
 
     def line(self, instance):
-        """Yields an instance and those it took over from, one after the other."""
+        """Yields an instance and those it took over from, one after the other; a succession that runs forward ends it."""
         while instance:
             yield instance
-            instance = self.instances.get(instance.succeeds)
+            is_older = instance.succeeds is not None and instance.succeeds < instance.seq
+            instance = self.instances.get(instance.succeeds) if is_older else None
 
     def has_in_line(self, author, instance):
         """Tells whether an instance stands in the line of an author."""

@@ -242,4 +242,5 @@ def of_ledger(vector, path):
     same("exit", exits[vector["expect"]["verdict"]], verdict["exit"])
 
 
+# By the subject that each is named after.
 RUNNERS = {name.removeprefix("of_"): run for name, run in globals().items() if name.startswith("of_")}
