@@ -219,4 +219,13 @@ fn what_was_ordered_of_an_absent_text_is_unproven() {
     }));
     let report = audit(&writer.into(), &anchored());
     assert_eq!(codes(&report), [("A5".to_owned(), Some(at.get()))]);
+    // And an order for another act is one, whatever the text would have been.
+    let writer = tell(withheld(|claims| {
+        claims.act = DirectiveAct::Revoke {
+            entry: Digest::sha256(b"an entry"),
+            reason: RevokeReason::Halted,
+        };
+    }));
+    let report = audit(&writer.into(), &anchored());
+    assert_eq!(codes(&report), [("A5".to_owned(), Some(at.get()))]);
 }

@@ -11,7 +11,7 @@ use countersign_schemas::statement::Seen;
 use crate::support::cast::Who;
 use crate::support::story::{RUNTIME, founding_terms, tell};
 use crate::support::writer::{Twist, Writer, salt};
-use crate::support::{anchored, audit, breaks, breaks_bytes, codes, leaves_open};
+use crate::support::{anchored, audit, breaks, breaks_bytes, codes, is_verified, leaves_open};
 
 fn remark(_: &[PayloadRef]) -> Body {
     SessionEvent {
@@ -268,6 +268,17 @@ fn i10_time_runs_backwards() {
         statement.at = Millis::clamped(statement.at.get() - 60_000);
     });
     breaks(twist, "I10", "lead-stop");
+}
+
+/// Several entries of one author may have the same times.
+#[test]
+fn time_may_stand_still() {
+    let writer = tell(Twist::draft("run", |draft| {
+        draft.received -= 1_000;
+        draft.statement.at = Millis::clamped(draft.received);
+    }));
+    assert_eq!(writer.refusals, []);
+    is_verified(&audit(&writer.into(), &anchored()));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Requests and decisions: rules D1 to D4 and D8 to D10, broken one at a time.
 
 use countersign_schemas::body::{
-    ActionRequested, AdviceForm, AdviceRelation, Body, Check, DecisionMade, Effects, Need, Outcome, Part, PartOutcome,
+    ActionRequested, AdviceCited, AdviceForm, AdviceRelation, AnswerOutcome, ApproverClass, Ask, Body, Check,
+    DecisionMade, Effects, ModelAnswered, Need, Outcome, Part, PartOutcome,
 };
 use countersign_schemas::digest::Digest;
 use countersign_schemas::list::List;
@@ -10,10 +11,10 @@ use countersign_schemas::text::Name;
 use countersign_verifier::law::{outcome, projection_digest};
 
 use crate::support::cast::Who;
-use crate::support::credentials::{HOUR, START, issue};
+use crate::support::credentials::{HOUR, START, issue, window};
 use crate::support::story::{EDIT, RUNTIME, SCOUT_WRITE, decide, finish, inside, lead, request, scout, tell};
 use crate::support::writer::{Draft, Twist, Writer};
-use crate::support::{anchored, audit, breaks, breaks_first, codes, leaves_open};
+use crate::support::{anchored, audit, breaks, breaks_first, codes, is_verified, leaves_open, rules_of};
 
 fn decision(label: &'static str, mut change: impl FnMut(&mut DecisionMade) + 'static) -> Twist<'static> {
     Twist::statement(label, move |statement| {
@@ -281,6 +282,21 @@ fn d4b_parts_out_of_order_or_twice() {
     breaks(decision("grep-decision", twice), "D4b", "grep-decision");
 }
 
+/// Of what the gatekeeper says itself nothing is recomputed, so that only the order tells.
+#[test]
+fn d4b_words_of_the_gatekeeper_out_of_order_or_twice() {
+    for checks in [
+        [Check::ShellAnalysis, Check::ProtectedPlaces],
+        [Check::ProtectedPlaces, Check::ProtectedPlaces],
+    ] {
+        let twist = decision("grep-decision", move |body| {
+            let more = checks.map(|check| part(check, PartOutcome::Neutral, &["looked"]));
+            set_parts(body, body.parts.iter().cloned().chain(more).collect());
+        });
+        breaks(twist, "D4b", "grep-decision");
+    }
+}
+
 #[test]
 fn d4b_policies_that_are_not_in_force() {
     for policies in [&[1][..], &[2], &[2, 1], &[1, 2, 3]] {
@@ -304,13 +320,18 @@ fn d4b_an_ask_of_nobody_or_of_the_wrong() {
         "D4b",
         "bash-decision",
     );
+    let allowed_and_asked = decision("edit-decision", |body| {
+        body.ask = Some(Ask {
+            need: Need::ONE,
+            class: ApproverClass::Person,
+            eligible: List::new(vec![Seq::clamped(3)]).expect("one"),
+        });
+    });
+    breaks(allowed_and_asked, "D4b", "edit-decision");
     for seq in [0, 4, 5] {
         let twist = decision("bash-decision", move |body| {
             let eligible = List::new(vec![Seq::clamped(seq)]).expect("one");
-            body.ask = body
-                .ask
-                .clone()
-                .map(|ask| countersign_schemas::body::Ask { eligible, ..ask });
+            body.ask = body.ask.clone().map(|ask| Ask { eligible, ..ask });
         });
         breaks_first(twist, "D4b", "bash-decision");
     }
@@ -348,10 +369,7 @@ fn d4b_an_approver_made_to_order() {
             }
             if let ("bash-decision", Body::DecisionMade(body)) = (at, &mut draft.statement.body) {
                 let eligible = List::new(vec![late]).expect("one");
-                body.ask = body
-                    .ask
-                    .clone()
-                    .map(|ask| countersign_schemas::body::Ask { eligible, ..ask });
+                body.ask = body.ask.clone().map(|ask| Ask { eligible, ..ask });
             }
         })),
         ..Twist::default()
@@ -360,15 +378,18 @@ fn d4b_an_approver_made_to_order() {
 }
 
 #[test]
-fn u2_an_ask_that_two_persons_have_to_answer() {
-    let twist = decision("bash-decision", |body| {
-        if let Some(ask) = &mut body.ask {
-            ask.need = Need::new(2).expect("two");
-        }
-    });
-    let writer = tell(twist);
-    assert_eq!(writer.refusals.first().map(|refusal| refusal.code.as_str()), Some("U2"));
-    assert_eq!(audit(&writer.into(), &anchored()).verdict().exit_code(), 4);
+fn u2_an_ask_that_two_persons_or_an_agent_have_to_answer() {
+    let changes: [fn(&mut Ask); 2] = [
+        |ask| ask.need = Need::new(2).expect("two"),
+        |ask| ask.class = ApproverClass::Agent,
+    ];
+    for change in changes {
+        let writer = tell(decision("bash-decision", move |body| {
+            body.ask.iter_mut().for_each(change)
+        }));
+        assert_eq!(writer.refusals.first().map(|refusal| refusal.code.as_str()), Some("U2"));
+        assert_eq!(audit(&writer.into(), &anchored()).verdict().exit_code(), 4);
+    }
 }
 
 #[test]
@@ -457,6 +478,17 @@ fn d10_an_action_that_no_model_proposed() {
     );
 }
 
+/// What a model said before it failed proposes nothing (authority-v1 §5.6).
+#[test]
+fn d10_an_action_out_of_an_answer_that_failed() {
+    let failed = Twist::statement("answer-2", |statement| {
+        if let Body::ModelAnswered(body) = &mut statement.body {
+            body.outcome = AnswerOutcome::Timeout;
+        }
+    });
+    breaks_first(failed, "D10", "consult");
+}
+
 #[test]
 fn d10_a_proposal_that_is_used_twice() {
     let again = |writer: &mut Writer<'_>| {
@@ -489,19 +521,108 @@ fn d1_a_denial_is_not_hidden_behind_another_projection() {
     breaks_first(twist, "D1", "scout-write-decision");
 }
 
+/// What was seen of the edited file, with another place and path.
+fn seen(place: &'static str, real_path: &'static str) -> Twist<'static> {
+    Twist::payloads("edit-decision", move |payloads| {
+        let text = String::from_utf8_lossy(&payloads[0]).into_owned();
+        let from = r#"{"place":"inside","real_path":"/w/src/add.sh"}"#;
+        assert!(text.contains(from), "{text}");
+        let to = format!(r#"{{"place":"{place}","real_path":"{real_path}"}}"#);
+        payloads[0] = text.replace(from, &to).into_bytes();
+    })
+}
+
 #[test]
 fn d4a_a_place_that_does_not_fit_the_path() {
-    for (from, to) in [
-        ("/w/src/add.sh\"},\"time_ms", "/w/src/.ssh/add.sh\"},\"time_ms"),
-        ("\"place\":\"inside\"", "\"place\":\"none\""),
-        ("\"place\":\"inside\"", "\"place\":\"outside\""),
-        ("\"place\":\"inside\"", "\"place\":\"secret\""),
+    for (place, real_path) in [
+        ("inside", "/w/src/.ssh/add.sh"),
+        ("inside", "/elsewhere/add.sh"),
+        ("none", "/w/src/add.sh"),
+        ("unknown", "/w/src/add.sh"),
+        ("outside", "/w/src/add.sh"),
+        ("outside", "/elsewhere/.ssh/add.sh"),
+        ("outside", ""),
+        ("secret", "/w/src/add.sh"),
+        ("own", ""),
     ] {
-        let twist = Twist::payloads("edit-decision", move |payloads| {
-            let text = String::from_utf8_lossy(&payloads[0]).into_owned();
-            assert!(text.contains(from), "{text}");
-            payloads[0] = text.replace(from, to).into_bytes();
-        });
-        breaks_first(twist, "D4a", "edit-decision");
+        breaks_first(seen(place, real_path), "D4a", "edit-decision");
     }
+}
+
+#[test]
+fn a_request_under_the_grant_of_another_is_denied() {
+    let writer = tell(requested("grep", |body| body.grant = Seq::clamped(5)));
+    assert_eq!(writer.refusals, []);
+    assert_eq!(rules_of(&writer, "grep-decision", Check::Grant), ["G1"]);
+    is_verified(&audit(&writer.into(), &anchored()));
+}
+
+/// Such a request is a breach itself; it is denied all the same.
+#[test]
+fn a_request_behind_the_end_of_its_grant_is_denied() {
+    let asked = tell(Twist::honest()).at("grep").get();
+    let until = START + 1_000 * (asked + 1);
+    let writer = tell(Twist::claims("scout", move |claims| {
+        claims.window = window(START - HOUR, until)
+    }));
+    assert_eq!(rules_of(&writer, "grep-decision", Check::Grant), ["G5"]);
+    assert_eq!(
+        codes(&audit(&writer.into(), &anchored())).first(),
+        Some(&("A4".to_owned(), Some(asked)))
+    );
+}
+
+/// An answer may cost more than was reserved for it; no action is allowed from then on.
+#[test]
+fn an_action_is_denied_once_more_is_spent_than_granted() {
+    let denied = |change: fn(&mut ModelAnswered)| {
+        let writer = tell(Twist::statement("answer-2", move |statement| {
+            if let Body::ModelAnswered(body) = &mut statement.body {
+                change(body);
+            }
+        }));
+        rules_of(&writer, "consult-decision", Check::Budget)
+    };
+    // Each of the two answers before sent 110 tokens, received 50 and cost 30.
+    let nothing: [&str; 0] = [];
+    assert_eq!(denied(|body| body.cost = Count::clamped(100_000 - 60)), nothing);
+    assert_eq!(denied(|body| body.cost = Count::clamped(100_001 - 60)), ["G6.cost"]);
+    assert_eq!(
+        denied(|body| body.tokens.output = Count::clamped(100_000 - 100)),
+        nothing
+    );
+    assert_eq!(
+        denied(|body| body.tokens.output = Count::clamped(100_001 - 100)),
+        ["G6.tokens"]
+    );
+    // What was read from a cache, or written to one, was sent: 110 and 10 of this answer are.
+    assert_eq!(
+        denied(|body| body.tokens.cache_write = Count::clamped(100_000 - 330)),
+        nothing
+    );
+    assert_eq!(
+        denied(|body| body.tokens.cache_write = Count::clamped(100_001 - 330)),
+        ["G6.tokens"]
+    );
+}
+
+#[test]
+fn only_advice_that_is_followed_counts_for_the_policies() {
+    let advised = |twist| {
+        let writer = tell(twist);
+        assert_eq!(writer.refusals, []);
+        let place = usize::try_from(writer.at("edit-decision").get()).expect("a short story");
+        let text = String::from_utf8_lossy(&writer.entries[place].payloads[0].content).into_owned();
+        text.contains(r#""advised":true"#)
+    };
+    let relation = |relation| {
+        requested("edit", move |body| {
+            let cited = body.advice.iter().flat_map(|list| list.iter()).cloned();
+            let cited = cited.map(|cited| AdviceCited { relation, ..cited }).collect();
+            body.advice = List::new(cited).ok();
+        })
+    };
+    assert!(advised(Twist::honest()));
+    assert!(!advised(relation(AdviceRelation::Overridden)));
+    assert!(!advised(relation(AdviceRelation::NotAssessable)));
 }

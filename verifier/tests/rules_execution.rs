@@ -1,18 +1,48 @@
 //! Approvals and outcomes: rules D5 to D7, broken one at a time.
 
-use countersign_identity::credential::{InstanceRole, Meaning, OrderClaims};
+use std::collections::BTreeMap;
+
+use countersign_identity::credential::{InstanceClaims, InstanceRole, Meaning, OrderClaims};
 use countersign_schemas::body::{
-    ActionFinished, AdviceRequested, Body, EventCode, FinishOutcome, OrderForm, PolicyLayer, SessionEvent, Verdict,
+    ActionFinished, AdviceRequested, Body, EventCode, FinishOutcome, OrderForm, PolicyLayer, RunEndReason,
+    SessionEvent, Verdict,
 };
 use countersign_schemas::digest::{Commitment, Digest, LedgerId};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::text::Name;
 
+use crate::support::aftermath::{end_run, remark};
 use crate::support::cast::Who;
-use crate::support::credentials::{HOUR, START, child_grant, window};
-use crate::support::story::{RUNTIME, adopt, advisor, approve, binding, finish, introduce, lead, tell};
-use crate::support::writer::{Twist, Writer};
-use crate::support::{anchored, audit, breaks, breaks_first, leaves_open};
+use crate::support::credentials::{HOUR, START, approver, budget, child_grant, issue, window};
+use crate::support::story::{
+    BASH, LAYER1, RUNTIME, adopt, advisor, approve, binding, finish, introduce, lead, tell, turn,
+};
+use crate::support::writer::{Draft, Twist, Writer};
+use crate::support::{anchored, audit, breaks, breaks_first, codes, is_verified, leaves_open, unproven};
+
+/// When the honest story receives the entry with this label: the writer's clock goes on by a second an entry.
+fn received(label: &str) -> u64 {
+    START + 1_000 * (tell(Twist::honest()).at(label).get() + 1)
+}
+
+/// The terms of the credentials of both agents.
+fn agents(mut change: impl FnMut(&str, &mut InstanceClaims) + 'static) -> Twist<'static> {
+    Twist {
+        claims: Some(Box::new(move |called: &str, claims: &mut InstanceClaims| {
+            if matches!(called, "lead" | "scout") {
+                change(called, claims);
+            }
+        })),
+        ..Twist::default()
+    }
+}
+
+#[track_caller]
+fn is_lawful(twist: Twist<'_>) {
+    let writer = tell(twist);
+    assert_eq!(writer.refusals, []);
+    is_verified(&audit(&writer.into(), &anchored()));
+}
 
 /// The approval with another order in its place.
 fn ordered(change: fn(&mut OrderClaims)) -> Twist<'static> {
@@ -97,6 +127,135 @@ fn d5_a_text_that_is_not_the_action() {
 fn d5_an_answer_that_comes_too_late() {
     let late = |writer: &mut Writer<'_>| writer.clock += 2 * HOUR;
     breaks_first(Twist::before("approval", late), "D5", "approval");
+}
+
+/// The ask ends before the order does.
+fn asked_until(expires: u64) -> Twist<'static> {
+    Twist::statement("bash-decision", move |statement| {
+        if let Body::DecisionMade(body) = &mut statement.body {
+            body.expires = Millis::clamped(expires);
+        }
+    })
+}
+
+/// The last moment counts for the answer and, as the story goes, for the start of the action.
+#[test]
+fn d5_an_answer_behind_the_end_of_the_ask() {
+    breaks_first(asked_until(received("approval") - 1), "D5", "approval");
+    is_lawful(asked_until(received("approval")));
+}
+
+/// Another answer in the place of the honest one, received when that was.
+fn answered(change: impl Fn(&mut OrderClaims) + 'static) -> Twist<'static> {
+    let mut written = false;
+    Twist {
+        draft: Twist::omit("approval").draft,
+        before: Some(Box::new(move |at: &str, writer: &mut Writer<'static>| {
+            if at == "approval" && !written {
+                written = true;
+                let (request, decision) = (writer.at("bash"), writer.at("bash-decision"));
+                approve(writer, "answer", request, decision, &change);
+            }
+        })),
+        ..Twist::default()
+    }
+}
+
+#[test]
+fn d5_an_answer_behind_the_end_of_the_order() {
+    let now = received("approval");
+    let until = |ms| answered(move |claims: &mut OrderClaims| claims.context.expires = Millis::clamped(ms));
+    breaks(until(now - 1), "D5", "answer");
+    is_lawful(until(now));
+}
+
+/// The approver signs what it was shown, which is not what would be done.
+#[test]
+fn d5_a_text_that_was_signed_and_is_not_the_action() {
+    let shown = |arguments: &str| format!("tool: {}\nworkspace: /w\narguments:\n{arguments}", BASH.0).into_bytes();
+    let harmless = shown(r#"{"command":"true"}"#);
+    let text = Digest::sha256(&harmless);
+    let twist = Twist {
+        payloads: Twist::payloads("answer", move |payloads| payloads[0].clone_from(&harmless)).payloads,
+        ..answered(move |claims| claims.context.text = text)
+    };
+    breaks(twist, "D5", "answer");
+}
+
+#[test]
+fn d5_what_was_shown_of_absent_arguments_is_unproven() {
+    let twist = Twist::draft("bash", |draft: &mut Draft| draft.withheld = vec![0]);
+    let writer = tell(twist);
+    let approval = writer.at("approval").get();
+    let report = audit(&writer.into(), &anchored());
+    assert_eq!(codes(&report), []);
+    assert!(unproven(&report).contains(&("D5".to_owned(), Some(approval))));
+}
+
+#[test]
+fn a4_an_approver_whose_time_is_over() {
+    let until = received("approval");
+    let twist = Twist::statement("approver", move |statement| {
+        if let Body::IdentityIntroduced(body) = &mut statement.body {
+            let mut claims = approver();
+            claims.window = window(START - HOUR, until);
+            body.credential = issue(&claims, Who::Principal);
+        }
+    });
+    breaks(twist, "A4", "approval");
+}
+
+/// What part 0 and 1 judged at the decision has to hold when the answer arrives (authority-v1 §9).
+#[test]
+fn d1_an_approval_for_an_agent_whose_time_is_over() {
+    let until = received("approval");
+    let ended = agents(move |_, claims| claims.window = window(START - HOUR, until));
+    breaks_first(ended, "D1", "approval");
+}
+
+#[test]
+fn g6_an_approval_that_no_call_is_left_for() {
+    let spends = |writer: &mut Writer<'_>| {
+        let lead = lead(writer);
+        assert_eq!(writer.law.calls_left(lead.1).map(|left| left.get()), Some(1));
+        turn(writer, ["late-call", "late-answer"], lead, &[]);
+    };
+    let twist = Twist {
+        before: Twist::before("approval", spends).before,
+        ..agents(|called, claims| {
+            if let InstanceRole::Agent(grant) = &mut claims.role {
+                grant.budget = budget(if called == "lead" { 9 } else { 5 }, 50_000);
+            }
+        })
+    };
+    breaks_first(twist, "G6", "approval");
+}
+
+#[test]
+fn g8_an_approval_behind_the_end_of_the_run() {
+    let ends = |writer: &mut Writer<'_>| {
+        end_run(writer, "ended-early", RUNTIME, ("run", "lead"), RunEndReason::Done);
+    };
+    breaks_first(Twist::before("approval", ends), "G8", "approval");
+}
+
+#[test]
+fn g8_an_approval_under_a_pinned_policy_that_is_absent_is_unproven() {
+    let pins = agents(|_, claims| {
+        if let InstanceRole::Agent(grant) = &mut claims.role {
+            grant.policy.floor = BTreeMap::from([(PolicyLayer::Organisation, Digest::sha256(LAYER1.as_bytes()))]);
+        }
+    });
+    let twist = Twist {
+        draft: Twist::draft("layer1", |draft: &mut Draft| draft.withheld = vec![0]).draft,
+        ..pins
+    };
+    let writer = tell(twist);
+    let approval = writer.at("approval").get();
+    assert_eq!(writer.refusals, []);
+    let report = audit(&writer.into(), &anchored());
+    assert_eq!(codes(&report), []);
+    assert!(unproven(&report).contains(&("G8".to_owned(), Some(approval))));
 }
 
 #[test]
@@ -225,6 +384,18 @@ fn d7_an_action_that_starts_after_its_permit() {
         body.started = Some(Millis::clamped(START + 2 * HOUR))
     });
     breaks(late, "D7", "grep-finish");
+    // Within its time by the clock, and behind the end of its permit.
+    let decided = received("grep-decision");
+    let short = move |at: &str, draft: &mut Draft| match &mut draft.statement.body {
+        Body::DecisionMade(body) if at == "grep-decision" => body.expires = Millis::clamped(decided + 500),
+        Body::ActionFinished(body) if at == "grep-finish" => body.started = Some(Millis::clamped(decided + 501)),
+        _ => {}
+    };
+    let behind = Twist {
+        draft: Some(Box::new(short)),
+        ..Twist::default()
+    };
+    breaks(behind, "D7", "grep-finish");
     breaks(finished("grep-finish", |body| body.started = None), "D7", "grep-finish");
     let never = finished("grep-finish", |body| {
         body.started = None;
@@ -300,4 +471,47 @@ fn d7_an_action_that_began_before_it_was_permitted() {
 #[test]
 fn d7_an_action_that_began_after_its_outcome_was_told() {
     breaks(started("edit-finish", START + HOUR / 4), "D7", "edit-finish");
+}
+
+#[test]
+fn an_action_may_begin_when_its_outcome_is_told() {
+    is_lawful(started("edit-finish", received("edit-finish")));
+}
+
+/// The outcome of the last action is told behind the end of the run.
+fn told_late(between: fn(&mut Writer<'_>)) -> Twist<'static> {
+    let late = move |writer: &mut Writer<'_>| {
+        between(writer);
+        let decision = writer.at("todo-decision");
+        finish(writer, "late", decision);
+    };
+    Twist {
+        draft: Twist::omit("todo-finish").draft,
+        ..Twist::before("closed", late)
+    }
+}
+
+/// The writer's actions begin when the entry before their outcome was received.
+#[test]
+fn d7_an_action_that_began_after_the_end_of_its_run() {
+    is_lawful(told_late(|_| {}));
+    breaks(told_late(|writer| remark(writer, "remark", RUNTIME)), "D7", "late");
+}
+
+/// The scout is introduced at the last moment of the permit, or behind it.
+#[test]
+fn d7_a_child_that_comes_when_the_permit_has_ended() {
+    let until = |expires: u64| {
+        let hook = move |at: &str, draft: &mut Draft| match &mut draft.statement.body {
+            Body::DecisionMade(body) if at == "spawn-decision" => body.expires = Millis::clamped(expires),
+            Body::ActionFinished(body) if at == "spawn-finish" => body.started = Some(Millis::clamped(expires)),
+            _ => {}
+        };
+        Twist {
+            draft: Some(Box::new(hook)),
+            ..Twist::default()
+        }
+    };
+    is_lawful(until(received("scout")));
+    breaks_first(until(received("scout") - 1), "D7", "scout");
 }

@@ -7,13 +7,14 @@ use countersign_identity::credential::{GrantClaims, InstanceClaims, InstanceRole
 use countersign_identity::grant::{Grant, HostScope, Lineage, PolicyTerms};
 use countersign_schemas::body::{Body, Check, Effects, Granted, Outcome, PartOutcome, PolicyLayer, Spend};
 use countersign_schemas::digest::{Digest, LedgerId};
-use countersign_schemas::number::{Count, INTEGER_MAX, Seq};
+use countersign_schemas::list::List;
+use countersign_schemas::number::{Count, INTEGER_MAX, Millis, Seq};
 use countersign_verifier::audit::Verdict;
 use countersign_verifier::projection::{Observed, Place};
 
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, budget, issue, name, path, root_grant, window};
-use crate::support::orders::issue_to_host;
+use crate::support::orders::{introduce_under, issue_to_host};
 use crate::support::story::{
     LAYER1, RUNTIME, adopt, binding, decide, inside, introduce, lead, request, spend, tell, turn,
 };
@@ -167,17 +168,39 @@ fn g6_sums_beyond_2_to_the_53() {
     breaks(twist, "G6", "answer-3");
 }
 
-#[test]
-fn g6_an_exhausted_budget_is_a_denial() {
-    let twist = Twist {
+/// Calls that do not last until the edit.
+fn scarce() -> Twist<'static> {
+    Twist {
         claims: Some(Box::new(|called: &str, claims: &mut InstanceClaims| {
             if let InstanceRole::Agent(grant) = &mut claims.role {
                 grant.budget = budget(if called == "lead" { 7 } else { 5 }, 50_000);
             }
         })),
         ..Twist::default()
-    };
-    let writer = tell(twist);
+    }
+}
+
+/// A decision that allows whatever was found, and may name another projection.
+fn allowed(label: &'static str, projection: Option<Digest>) -> Twist<'static> {
+    Twist::statement(label, move |statement| {
+        let Body::DecisionMade(body) = &mut statement.body else {
+            return;
+        };
+        body.outcome = Outcome::Allow;
+        body.expires = Millis::clamped(START + HOUR);
+        body.projection = projection.unwrap_or(body.projection);
+        let mut parts = body.parts.to_vec();
+        for part in &mut parts {
+            part.outcome = PartOutcome::Allow;
+            part.rules = List::new(Vec::new()).expect("no rules");
+        }
+        body.parts = List::new(parts).expect("as many parts");
+    })
+}
+
+#[test]
+fn g6_an_exhausted_budget_is_a_denial() {
+    let writer = tell(scarce());
     assert_eq!(writer.outcomes.get(&writer.at("edit-decision")), Some(&Outcome::Deny));
     // A denial is lawful; the next call of a model is not.
     let refusal = writer
@@ -188,10 +211,33 @@ fn g6_an_exhausted_budget_is_a_denial() {
 }
 
 #[test]
+fn g6_an_action_that_is_allowed_although_nothing_is_left() {
+    let twist = Twist {
+        draft: allowed("edit-decision", None).draft,
+        ..scarce()
+    };
+    breaks_first(twist, "G6", "edit-decision");
+}
+
+#[test]
 fn g8_a_grant_for_another_ledger() {
     let other = LedgerBinding::Id(LedgerId::from_bytes([1; 32]));
     breaks(grant("scout", move |grant| grant.ledger = other), "G8", "scout");
     breaks_first(grant("lead", move |grant| grant.ledger = other), "G8", "lead");
+    let founding = LedgerBinding::Founding(Digest::sha256(b"x"));
+    breaks_first(grant("lead", move |grant| grant.ledger = founding), "G8", "lead");
+}
+
+/// The lead's grant is for this ledger, so its child's is for no other.
+#[test]
+fn g8_a_child_whose_grant_is_for_more_ledgers() {
+    breaks(grant("scout", |grant| grant.ledger = LedgerBinding::Any), "G8", "scout");
+}
+
+#[test]
+fn g2_a_lead_for_another_principal() {
+    let other = Who::Host.did().short_did();
+    breaks_first(grant("lead", |grant| grant.principal = other.clone()), "G2", "lead");
 }
 
 #[test]
@@ -338,6 +384,19 @@ fn g8_policies_that_the_root_grant_pins() {
     assert_eq!(outcome(pinned(false, &[])), Verdict::Rejected);
 }
 
+/// Whatever part 0 says of the run, somebody allows the first action.
+#[test]
+fn g8_an_action_that_is_allowed_though_the_pinned_policies_are_not_in_force() {
+    // Another projection hides it from whoever would recompute all of it, and from nobody else.
+    for projection in [None, Some(Digest::sha256(b"x"))] {
+        let twist = Twist {
+            draft: allowed("spawn-decision", projection).draft,
+            ..pinned(true, &[(PolicyLayer::Organisation, "another text")])
+        };
+        breaks_first(twist, "G8", "spawn-decision");
+    }
+}
+
 #[test]
 fn a_grant_of_the_principal_can_be_passed_on() {
     let passes_on = |writer: &mut Writer<'_>| {
@@ -378,6 +437,43 @@ fn g2_a_passed_on_grant_that_names_no_parent() {
         );
     };
     breaks(Twist::before("lead", spliced), "G2", "other-lead");
+}
+
+#[test]
+fn g1_a_lead_under_the_grant_of_another_lead() {
+    let spliced = |writer: &mut Writer<'_>| {
+        let lead = writer.at("lead");
+        let parent = writer.law.grant_of(lead).expect("the lead's grant").digest();
+        introduce_under(writer, "other-lead", Who::Stranger, (lead, parent));
+    };
+    breaks(Twist::before("call-1", spliced), "G1", "other-lead");
+}
+
+/// Grants that the principal did not make for the host and this ledger are not judged yet.
+#[test]
+fn u2_an_issued_grant_of_another_form() {
+    let changes: [fn(&mut Granted); 3] = [
+        |body| body.holder = Seq::clamped(3),
+        |body| body.parent_grant = Seq::clamped(3),
+        |body| body.spent_in = Some(Digest::sha256(b"another ledger")),
+    ];
+    for change in changes {
+        let writer = tell(Twist {
+            draft: Twist::statement("issued", move |statement| {
+                if let Body::GrantIssued(body) = &mut statement.body {
+                    change(body);
+                }
+            })
+            .draft,
+            ..Twist::before("lead", |writer| {
+                issue_to_host(writer, Who::Principal, |_| {});
+            })
+        });
+        let issued = writer.at("issued").get();
+        let report = audit(&writer.into(), &anchored());
+        assert_eq!(codes(&report), [("U2".to_owned(), Some(issued))]);
+        assert_eq!(report.verdict().exit_code(), 4);
+    }
 }
 
 #[test]

@@ -4,25 +4,25 @@ use countersign_identity::binding::LedgerBinding;
 use countersign_identity::credential::{InstanceClaims, InstanceRole};
 use countersign_identity::trust::Anchor;
 use countersign_schemas::body::{
-    AdviceForm, AdviceGiven, Body, EventCode, InstanceStopped, Introduced, KeyForm, ModelAnswered, Newcomer,
-    PolicyLayer, Role, RunEndReason, RunEnded, SessionEvent, StopReason,
+    AdviceForm, AdviceGiven, AnswerOutcome, Body, EventCode, InstanceStopped, Introduced, KeyForm, ModelAnswered,
+    Newcomer, PolicyLayer, Role, RunEndReason, RunEnded, SessionEvent, StopReason, Tokens,
 };
 use countersign_schemas::digest::{Digest, LedgerId};
 use countersign_schemas::list::{Doc, List};
-use countersign_schemas::number::{Count, Seq};
+use countersign_schemas::number::{Count, Millis, Seq};
 use countersign_schemas::payload::{PayloadClass, PayloadRef};
-use countersign_schemas::text::{Did, Origin};
+use countersign_schemas::text::Did;
 use countersign_verifier::audit::{AuditOptions, Verdict};
 use countersign_verifier::policy::BUILTIN_LAYER0;
 
-use crate::support::aftermath::meet;
+use crate::support::aftermath::{meet, side_by_side, start_run};
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, host, issue, name, root_grant, window};
 use crate::support::story::{
     LAYER1, RUNTIME, adopt, advisor, binding, call_model, introduce, lead, scout, spend, spent, stop, tell, turn,
 };
 use crate::support::writer::{Twist, Writer};
-use crate::support::{anchored, audit, breaks, codes, opening_breaks};
+use crate::support::{anchored, audit, breaks, breaks_first, codes, opening_breaks};
 
 fn remark(_: &[PayloadRef]) -> Body {
     SessionEvent {
@@ -166,16 +166,6 @@ fn a2_an_approver_that_the_principal_did_not_name() {
 }
 
 #[test]
-fn a2_an_origin_that_is_not_the_nonce() {
-    let twist = Twist::statement("opened", |statement| {
-        if let Body::LedgerOpened(body) = &mut statement.body {
-            body.origin = Origin::new(format!("countersign/{}", "08".repeat(16))).expect("an origin");
-        }
-    });
-    opening_breaks(twist, "A2");
-}
-
-#[test]
 fn a2_a_stripped_proof() {
     let twist = Twist::statement("lead", |statement| {
         if let Body::IdentityIntroduced(body) = &mut statement.body {
@@ -259,6 +249,22 @@ fn a4_words_outside_the_window() {
         report.findings
     );
     assert_eq!(report.verdict(), Verdict::Rejected);
+}
+
+/// Both times count, each for itself: `from` lies between them.
+#[test]
+fn a4_one_time_outside_the_window() {
+    let said = START + 1_000 * (tell(Twist::honest()).at("scout-call").get() + 1);
+    for (from, at) in [(said, said - 1_000), (said + 1_000, said + 1_000)] {
+        let twist = Twist {
+            claims: Twist::claims("scout", move |claims| {
+                claims.window = window(from, START + HOUR);
+            })
+            .claims,
+            ..Twist::statement("scout-call", move |statement| statement.at = Millis::clamped(at))
+        };
+        breaks(twist, "A4", "scout-call");
+    }
 }
 
 #[test]
@@ -396,6 +402,40 @@ fn a5_runs_that_do_not_fit() {
         });
     };
     breaks(Twist::before("closed", ends_twice), "A5", "ended-again");
+    let starts_twice = |writer: &mut Writer<'_>| {
+        let lead = lead(writer);
+        start_run(writer, "started-again", RUNTIME, lead);
+    };
+    breaks(Twist::before("call-1", starts_twice), "A5", "started-again");
+}
+
+#[test]
+fn a5_a_run_of_a_lead_that_has_stopped() {
+    let stopped = |writer: &mut Writer<'_>| {
+        let role = InstanceRole::Agent(Box::new(root_grant(binding(writer))));
+        let by_host = (Who::Host, None, None);
+        let (other, _) = introduce(writer, "other-lead", RUNTIME, Who::Stranger, role, by_host);
+        stop(writer, "other-stop", other, other.1);
+        start_run(writer, "late-run", RUNTIME, other);
+    };
+    breaks(Twist::before("call-1", stopped), "A5", "late-run");
+}
+
+#[test]
+fn a5_a_run_of_a_lead_that_another_runtime_introduced() {
+    let foreign = |writer: &mut Writer<'_>| {
+        let role = InstanceRole::Agent(Box::new(root_grant(binding(writer))));
+        let by_host = (Who::Host, None, None);
+        let (other, _) = introduce(writer, "other-lead", RUNTIME, Who::Stranger, role, by_host);
+        let second = (Who::Second, writer.at("second"));
+        start_run(writer, "foreign-run", second, other);
+    };
+    let writer = side_by_side(Twist::before("lead-2", foreign));
+    let run = writer.at("foreign-run").get();
+    assert_eq!(
+        codes(&audit(&writer.into(), &anchored())),
+        [("A5".to_owned(), Some(run))]
+    );
 }
 
 #[test]
@@ -435,6 +475,30 @@ fn a5_model_calls_that_do_not_fit() {
         turn(writer, ["unasked", "unasked-answer"], advisor, &[]);
     };
     breaks(Twist::before("call-2", unasked), "A5", "unasked");
+    let early = |writer: &mut Writer<'_>| {
+        let lead = lead(writer);
+        call_model(writer, "early-call", lead);
+    };
+    breaks_first(Twist::before("run", early), "A5", "early-call");
+    let of_another = |writer: &mut Writer<'_>| {
+        let (lead, call) = (lead(writer), writer.at("advisor-call"));
+        writer.enter("stolen-answer", lead, &[], |_| {
+            ModelAnswered {
+                call,
+                outcome: AnswerOutcome::Error,
+                response: None,
+                tokens: Tokens {
+                    input: Count::ZERO,
+                    output: Count::ZERO,
+                    cache_write: Count::ZERO,
+                    cache_read: Count::ZERO,
+                },
+                cost: Count::ZERO,
+            }
+            .into()
+        });
+    };
+    breaks(Twist::before("advisor-answer", of_another), "A5", "stolen-answer");
     let foreign = Twist::statement("answer-3", |statement| {
         if let Body::ModelAnswered(body) = &mut statement.body {
             **body = ModelAnswered {
@@ -489,6 +553,11 @@ fn a5_stops_of_others() {
         });
     };
     breaks(Twist::before("lead-stop", approver), "A5", "foreign-stop");
+    let again = |writer: &mut Writer<'_>| {
+        let instance = writer.at("scout");
+        stop(writer, "foreign-stop", RUNTIME, instance);
+    };
+    breaks(Twist::before("lead-stop", again), "A5", "foreign-stop");
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The start of trust: each sentence of authority-v1 §5.1 about entry 0, broken one at a time.
 
+use countersign_identity::binding::LedgerBinding;
+use countersign_identity::credential::InstanceRole;
 use countersign_identity::did::PeerDid;
 use countersign_identity::keys::HybridPublic;
 use countersign_schemas::body::{Body, Opened};
 use countersign_schemas::list::{Bytes, Doc, List};
 use countersign_schemas::number::{Millis, Seq};
-use countersign_schemas::text::Did;
+use countersign_schemas::text::{Did, Origin};
 
 use crate::support::cast::Who;
-use crate::support::credentials::{HOUR, START, host, issue};
+use crate::support::credentials::{HOUR, START, host, instance, issue};
 use crate::support::opening_breaks;
 use crate::support::writer::{Draft, Twist};
 
@@ -86,6 +88,19 @@ fn a2_a_credential_of_another_host() {
         issue(&claims, Who::Principal)
     };
     opening_breaks(host_credential(other), "A2");
+}
+
+/// The opener is certified for the very terms that it states.
+#[test]
+fn a2_an_origin_of_another_nonce() {
+    let twist = opened(|body| {
+        body.origin = Origin::new(format!("countersign/{}", "08".repeat(16))).expect("an origin");
+        let bound = LedgerBinding::Founding(body.founding());
+        let claims = instance(Who::Opener, "runtime", InstanceRole::Runtime, bound);
+        let documents = vec![body.credentials[0].clone(), issue(&claims, Who::Host)];
+        body.credentials = List::new(documents).expect("two");
+    });
+    opening_breaks(twist, "A2");
 }
 
 #[test]

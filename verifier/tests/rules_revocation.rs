@@ -25,7 +25,7 @@ use crate::support::story::{
     spawn_scout, stop, tell, turn,
 };
 use crate::support::writer::{Draft, Twist, Writer};
-use crate::support::{anchored, audit, breaks, breaks_first, codes};
+use crate::support::{anchored, audit, breaks, breaks_first, codes, rules_of};
 
 /// Writes something in front of `label` and leaves out the last turn of the lead, which no revoked lead can take.
 fn without_last_turn<'t>(label: &'static str, mut write: impl FnMut(&mut Writer<'t>) + 't) -> Twist<'t> {
@@ -56,17 +56,6 @@ fn is_verified(writer: Writer<'_>) {
     let report = audit(&writer.into(), &anchored());
     assert_eq!((codes(&report), report.unproven.len()), (Vec::new(), 0), "{report:#?}");
     assert_eq!(report.verdict().exit_code(), 0);
-}
-
-fn rules_of(writer: &Writer<'_>, label: &str, check: Check) -> Vec<String> {
-    let row = &writer.entries[usize::try_from(writer.at(label).get()).expect("a short story")];
-    let Body::DecisionMade(body) = crate::support::orders::statement_of(row).body else {
-        panic!("{label} is no decision");
-    };
-    let parts = body.parts.iter().filter(|part| part.check == check);
-    parts
-        .flat_map(|part| part.rules.iter().map(|rule| rule.as_str().to_owned()))
-        .collect()
 }
 
 #[test]
@@ -369,6 +358,10 @@ fn a5_an_order_outside_its_time() {
     breaks(late, "A5", "revoke");
     let expired = with_claims(|claims| claims.expires = Millis::clamped(START + 1_000));
     breaks(expired, "A5", "revoke");
+    let entered = START + 1_000 * (tell(Twist::honest()).at("lead-stop").get() + 1);
+    is_verified(tell(with_claims(move |claims| {
+        claims.expires = Millis::clamped(entered)
+    })));
 }
 
 #[test]

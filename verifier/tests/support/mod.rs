@@ -15,6 +15,7 @@ use countersign_identity::trust::Anchor;
 use countersign_ledger::reader::{StoredCheckpoint, StoredEntry, StoredRecord};
 use countersign_verifier::audit::{AuditOptions, Report, Rows, Verdict, audit_rows};
 
+use countersign_schemas::body::{Body, Check};
 use countersign_schemas::number::Seq;
 use countersign_verifier::finding::Finding;
 
@@ -105,6 +106,18 @@ pub(crate) fn unproven(report: &Report) -> Vec<(String, Option<u64>)> {
 
 fn place(finding: &Finding) -> (String, Option<u64>) {
     (finding.code.to_string(), finding.entry.map(Seq::get))
+}
+
+/// The rules that a part of the decision with `label` names, as it is recorded.
+pub(crate) fn rules_of(writer: &Writer<'_>, label: &str, check: Check) -> Vec<String> {
+    let row = &writer.entries[usize::try_from(writer.at(label).get()).expect("a short story")];
+    let Body::DecisionMade(body) = orders::statement_of(row).body else {
+        panic!("{label} is no decision");
+    };
+    let parts = body.parts.iter().filter(|part| part.check == check);
+    parts
+        .flat_map(|part| part.rules.iter().map(|rule| rule.as_str().to_owned()))
+        .collect()
 }
 
 /// Asserts that a twisted story breaks `code` at the entry with `label`, and nothing else; that a runtime would have
