@@ -273,7 +273,7 @@ fn unpermitted(base: &Arc<Base>, place: usize) -> Vec<Case> {
 }
 
 /// A child of a lead, wherever that stands.
-pub(crate) fn spawn(writer: &mut Writer<'_>, lead: Author) {
+fn spawn(writer: &mut Writer<'_>, lead: Author) {
     let Some((parent, root)) = writer
         .law
         .grant_of(lead.1)

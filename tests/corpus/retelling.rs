@@ -131,10 +131,8 @@ impl Base {
         };
         let is_free = |lead: &Instance| {
             let by_it = before().filter(|(_, known)| known.statement.by == lead.author.1);
-            let kinds = by_it.map(|(_, known)| known.kind());
-            let last = kinds
-                .filter(|kind| matches!(kind, Kind::ModelCalled | Kind::ModelAnswered))
-                .last();
+            let mut kinds = by_it.map(|(_, known)| known.kind()).rev();
+            let last = kinds.find(|kind| matches!(kind, Kind::ModelCalled | Kind::ModelAnswered));
             let is_it = |known: &super::base::Known| matches!(&known.statement.body, Body::GrantRevoked(body) if body.target == lead.author.1);
             last != Some(Kind::ModelCalled) && !before().any(|(_, known)| is_it(known))
         };

@@ -216,7 +216,7 @@ fn revoked_in_front(base: &Arc<Base>, place: usize) -> Vec<Case> {
             pose(&BY_REVOKED, Some(body.approver), &["D5"]),
         ],
         Body::DecisionMade(body) => {
-            let asked = body.ask.as_ref().and_then(|ask| ask.eligible.iter().next().copied());
+            let asked = body.ask.as_ref().and_then(|ask| ask.eligible.first().copied());
             vec![
                 pose(&ASK_REVOKED, asked, &["D4b"]),
                 permitted(base, place, runtime, requester(own)),

@@ -260,7 +260,7 @@ fn item_len(bytes: &[u8]) -> usize {
         small @ 0..=23 => usize::from(small),
         _ => bytes[1..head]
             .iter()
-            .fold(0, |value, byte| value << 8 | usize::from(*byte)),
+            .fold(0, |value, byte| (value << 8) | usize::from(*byte)),
     };
     let items = |count: usize| (0..count).fold(head, |len, _| len + item_len(&bytes[len..]));
     match bytes[0] >> 5 {
