@@ -14,6 +14,7 @@ pub struct Home {
     config: PathBuf,
     ledgers: PathBuf,
     logs: PathBuf,
+    running: PathBuf,
 }
 
 /// Why no home folder can be named.
@@ -49,6 +50,7 @@ impl Home {
                 config: config.join("countersign"),
                 ledgers: share.join("countersign").join("ledgers"),
                 logs: share.join("countersign").join("logs"),
+                running: share.join("countersign").join("running"),
             }),
             _ => Err(HomeError::Unknown),
         }
@@ -61,6 +63,7 @@ impl Home {
             config: root.to_path_buf(),
             ledgers: root.join("ledgers"),
             logs: root.join("logs"),
+            running: root.join("running"),
         }
     }
 
@@ -86,6 +89,12 @@ impl Home {
     #[must_use]
     pub fn logs(&self) -> &Path {
         &self.logs
+    }
+
+    /// The folder in which runs that go on are listed, so that they can be stopped.
+    #[must_use]
+    pub fn running(&self) -> &Path {
+        &self.running
     }
 
     /// The trust anchor: one line, the principal's DID in long form.
@@ -138,6 +147,7 @@ mod tests {
         assert_eq!(home.principal_did(), Path::new("/c/principal.did"));
         assert_eq!(home.ledgers(), Path::new("/c/ledgers"));
         assert_eq!(home.logs(), Path::new("/c/logs"));
+        assert_eq!(home.running(), Path::new("/c/running"));
         Ok(())
     }
 
@@ -147,6 +157,7 @@ mod tests {
         assert_eq!(home.config(), Path::new("/h/.config/countersign"));
         assert_eq!(home.ledgers(), Path::new("/d/countersign/ledgers"));
         assert_eq!(home.logs(), Path::new("/d/countersign/logs"));
+        assert_eq!(home.running(), Path::new("/d/countersign/running"));
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub mod model;
 pub mod prompt;
 pub mod recorder;
 pub mod redact;
+pub mod running;
 pub mod session;
 mod side_by_side;
 pub mod tool;

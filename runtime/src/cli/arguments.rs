@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Work with an agent in a conversation
     Chat(ChatArguments),
+    /// Stop a run that goes on: revoke everybody's authority, interrupt them all and close the ledger
+    Stop(StopArguments),
     /// Bound what this host's runs may do, signed by the principal
     #[command(subcommand)]
     Grant(GrantCommand),
@@ -90,6 +92,25 @@ pub(crate) struct ChatArguments {
     pub(crate) task: Option<String>,
     #[command(flatten)]
     pub(crate) session: SessionArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArguments {
+    /// The run: its ledger, or at least four digits of its id; without it, the only one that goes on
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Only list the runs that go on
+    #[arg(long, conflicts_with_all = ["run", "wait"])]
+    pub(crate) list: bool,
+    /// How many seconds to wait for its end
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) wait: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Never ask anything (stopping never does)
+    #[arg(long)]
+    pub(crate) no_input: bool,
 }
 
 /// What every front end of a session takes.

@@ -53,6 +53,10 @@ pub(super) fn run(arguments: ChatArguments) -> Result<Exit, Failure> {
     });
     console.restore();
     let report = played??;
+    if let Some(halt) = &report.halt {
+        let result = super::run::shown(&report.result);
+        let _ = writeln!(io::stderr(), "error: the run was halted: {}: {result}", halt.word());
+    }
     if let Some(cost) = scene.cost_line() {
         let _ = writeln!(io::stderr(), "cost      {cost}");
     }

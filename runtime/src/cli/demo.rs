@@ -22,7 +22,7 @@ use crate::model::prices::PriceTable;
 use crate::model::{Script, ScriptedModel};
 use crate::recorder::{Authority, Place};
 use crate::redact::Redactor;
-use crate::session::{self, ApproverKey, AtEnd, Models, Plan};
+use crate::session::{self, ApproverKey, AtEnd, Models, Plan, StopSwitch};
 use crate::tool::Nobody;
 
 /// Plays the story, verifies what it leaves, and prints who allowed what.
@@ -73,6 +73,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
             }),
             mode: RunMode::Headless,
             cancel,
+            switch: StopSwitch::default(),
             observer: Arc::new(Watcher::new(show, Arc::default())),
             person: Arc::new(Nobody),
             instructor: None,

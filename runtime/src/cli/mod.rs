@@ -20,6 +20,7 @@ mod prompt;
 mod run;
 mod scene;
 mod session;
+mod stop;
 mod tools;
 mod voice;
 mod watch;
@@ -94,6 +95,7 @@ fn dispatch(command: Command) -> Result<End, Failure> {
         Command::Init(arguments) => init::run(&arguments).map(End::Exit),
         Command::Run(arguments) => run::run(arguments).map(End::Exit),
         Command::Chat(arguments) => chat::run(arguments).map(End::Exit),
+        Command::Stop(arguments) => stop::run(&arguments).map(End::Exit),
         Command::Grant(command) => grant::run(command).map(End::Exit),
         Command::Ledger(command) => ledger::run(command).map(End::Exit),
         Command::Tools(arguments) => tools::run(&arguments).map(End::Exit),

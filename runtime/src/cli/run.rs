@@ -50,8 +50,11 @@ fn finish(report: &RunReport, show: Show, scene: &Scene) -> Result<Exit, Failure
         let mut out = io::stdout().lock();
         match report.reason {
             RunEndReason::Done => writeln!(out, "{result}")?,
-            _ => {
-                let _ = writeln!(io::stderr(), "error: the run ended: {}: {result}", report.reason);
+            reason => {
+                let _ = match &report.halt {
+                    Some(halt) => writeln!(io::stderr(), "error: the run was halted: {}: {result}", halt.word()),
+                    None => writeln!(io::stderr(), "error: the run ended: {reason}: {result}"),
+                };
             }
         }
         if let Some(cost) = scene.cost_line() {

@@ -18,17 +18,25 @@ use super::interrupt::{Interrupts, Signals};
 use super::keys::{self, ApproverManner, Input};
 use super::ledger::predecessor;
 use super::models::{self, Chosen};
+use super::stop::{settled, unusable};
 use crate::config::Settings;
 use crate::gate::GateError;
 use crate::home::Home;
 use crate::model::prices::PriceTable;
 use crate::recorder::{Authority, OpenError, Place, RecordError};
 use crate::redact::Redactor;
-use crate::session::{self, ApproverKey, AtEnd, HOST_CREDENTIAL, Instructor, Observer, Plan, RunReport, SessionError};
+use crate::running::{Ended, Entry, Registration, RunningFolder};
+use crate::session::{
+    self, ApproverKey, AtEnd, HOST_CREDENTIAL, Instructor, Observer, Plan, RunReport, SessionError, StopSwitch,
+};
 use crate::tool::{Cancel, Person, cancellation};
 
 /// The longest policy or grant file that is read.
-const FILE_LEN_BYTES_MAX: u64 = 1 << 20;
+pub(super) const FILE_LEN_BYTES_MAX: u64 = 1 << 20;
+
+/// What is told of a run whose models were still being looked for.
+const STOPPED_EARLY: &str =
+    "stopped by `countersign stop` before the run began; nothing was run, and there is no ledger of it";
 
 /// Everything a session needs that does not depend on its front end.
 pub(crate) struct Outfit {
@@ -41,6 +49,7 @@ pub(crate) struct Outfit {
     pub(crate) input: Input,
     dir: PathBuf,
     own: Vec<PathBuf>,
+    running: PathBuf,
     models: Chosen,
     prices: PriceTable,
     hosts: BTreeSet<HostScope>,
@@ -96,6 +105,7 @@ impl Outfit {
             input,
             dir: arguments.dir,
             own,
+            running: home.running().to_owned(),
             models,
             prices,
             hosts,
@@ -110,7 +120,7 @@ impl Outfit {
     }
 
     /// The plan of a session with this front end. The models are opened, which may ask a server which it has.
-    pub(crate) async fn plan(self, front: Front) -> Result<Plan, Failure> {
+    async fn plan(self, front: Front, switch: StopSwitch) -> Result<Plan, Failure> {
         let models = self.models.open(&self.redactor).await?;
         Ok(Plan {
             task: front.task,
@@ -129,6 +139,7 @@ impl Outfit {
             approver: self.approver,
             mode: self.mode,
             cancel: front.cancel,
+            switch,
             observer: front.observer,
             person: front.person,
             instructor: front.instructor,
@@ -138,10 +149,50 @@ impl Outfit {
 
     /// Plays the session with this front end to its end.
     pub(crate) async fn play(self, front: Front) -> Result<RunReport, Failure> {
+        let switch = StopSwitch::default();
+        let registration = self.register(&front, switch.clone())?;
+        let played = self.play_until(front, switch).await;
+        registration.end(ended(&played));
+        played
+    }
+
+    /// Lists the run, so that it can be stopped from here on. One that nobody could stop does not begin.
+    fn register(&self, front: &Front, switch: StopSwitch) -> Result<Registration, Failure> {
+        let folder = RunningFolder::open_or_make(&self.running).map_err(|error| unusable(&error))?;
+        let entry = Entry {
+            pid: std::process::id(),
+            command: if front.instructor.is_some() { "chat" } else { "run" }.to_owned(),
+            ledger: settled(self.ledger.ledger()).to_string_lossy().into_owned(),
+            since: crate::clock::Clock::default().read().get(),
+            task: Entry::shown_task(&self.redactor.redact(&front.task)),
+        };
+        Registration::enter(folder, &entry, switch).map_err(|error| unusable(&error))
+    }
+
+    async fn play_until(self, front: Front, switch: StopSwitch) -> Result<RunReport, Failure> {
         let (ledger, policy_file) = (self.ledger.ledger().to_owned(), self.policy_file.clone());
-        let plan = self.plan(front).await?;
+        let plan = tokio::select! {
+            plan = self.plan(front, switch.clone()) => plan?,
+            () = switch.pulled() => return Err(Failure::new(Exit::Halted, STOPPED_EARLY)),
+        };
         let played = session::run(plan).await;
         played.map_err(|error| failure(&error, &ledger, policy_file.as_deref()))
+    }
+}
+
+/// How a run ended, for whoever has asked for its stop.
+fn ended(played: &Result<RunReport, Failure>) -> Ended {
+    match played {
+        Ok(report) => Ended {
+            reason: Some(report.reason.as_str().to_owned()),
+            halt: report.halt.as_ref().map(|halt| halt.word().to_owned()),
+            text: report.result.clone(),
+        },
+        Err(failure) => Ended {
+            reason: None,
+            halt: None,
+            text: failure.to_string(),
+        },
     }
 }
 
@@ -177,7 +228,7 @@ fn hosts(given: &[String]) -> Result<BTreeSet<HostScope>, Failure> {
     given.iter().map(scope).collect()
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(read_file(path)?).map_err(|error| Failure::caused(Exit::Environment, path.display(), &error))
 }
 
@@ -256,6 +307,7 @@ fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> V
         Some(home.config().to_owned()),
         Some(home.ledgers().to_owned()),
         Some(home.logs().to_owned()),
+        Some(home.running().to_owned()),
         policy.clone(),
         key_file,
     ]

@@ -149,6 +149,11 @@ fn text(event: &Event) -> Option<String> {
             format!("{agent:<9}   advice {relation}: {}", printable(reason))
         }
         Event::AgentStopped { agent } => format!("{agent:<9} stopped"),
+        Event::RunEnded {
+            halt: Some(halt),
+            reason,
+            ..
+        } => format!("run       {reason}: {}", halt.word()),
         Event::RunEnded { reason, .. } => format!("run       {reason}"),
     })
 }

@@ -92,7 +92,7 @@ impl Entered {
     }
 
     /// As [`Entered::durable`], on a thread that has nothing else to do.
-    fn durable_blocking(self) -> Result<Seq, RecordError> {
+    pub(crate) fn durable_blocking(self) -> Result<Seq, RecordError> {
         self.durable.wait()?;
         Ok(self.seq)
     }

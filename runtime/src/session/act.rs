@@ -10,6 +10,7 @@ use countersign_verifier::visible::visible;
 
 use super::agent::{Agent, Given};
 use super::background::Running;
+use super::breaker::Fate;
 use super::consult::{Advised, AdvisorTurn};
 use super::event::Ruled;
 use super::{Event, Session, SessionError};
@@ -24,6 +25,8 @@ const SUMMARY_CHARS_MAX: usize = 80;
 /// A call that was made or refused, and what it left behind.
 pub(super) struct Acted {
     pub(super) result: CallResult,
+    /// What became of it.
+    pub(super) fate: Fate,
     /// The `advice.given` it brought.
     advice: Option<Given>,
     /// A command that goes on.
@@ -33,15 +36,25 @@ pub(super) struct Acted {
 impl Acted {
     pub(super) const fn of(result: CallResult) -> Self {
         Self {
+            fate: Fate::Ended(result.outcome),
             result,
             advice: None,
             running: None,
         }
     }
 
+    /// A call that the gate refused.
+    pub(super) fn refused(result: CallResult) -> Self {
+        Self {
+            fate: Fate::Refused,
+            ..Self::of(result)
+        }
+    }
+
     /// A call whose action goes on.
     pub(super) const fn left(result: CallResult, running: Running) -> Self {
         Self {
+            fate: Fate::Ended(result.outcome),
             result,
             advice: None,
             running: Some(running),
@@ -113,10 +126,11 @@ impl Session {
     ) -> Result<Ran, SessionError> {
         let permit = match self.decide(agent, cause, call, cancel).await? {
             Decided::Permitted(permit) => permit,
-            Decided::Refused(result) => return Ok(Ran::Settled(Acted::of(result))),
+            Decided::Refused(result) => return Ok(Ran::Settled(Acted::refused(result))),
         };
-        let Some((permit, started)) = self.still_good(permit)? else {
-            return Ok(Ran::Settled(Acted::of(self.expired(agent, call))));
+        let (permit, started) = match self.still_good(permit)? {
+            Ok(good) => good,
+            Err(unused) => return Ok(Ran::Settled(Acted::of(self.told_finished(agent, call, unused)))),
         };
         let (decision, overflow) = (permit.decision(), Overflow::of(&permit));
         let advised = match call.tool().as_str() {
@@ -195,22 +209,22 @@ impl Session {
         Ok(decided)
     }
 
-    /// The permit with the time at which the action starts; nothing if it has expired, which is entered as such: the
-    /// machine may have slept, or the answer came at the last moment.
-    pub(super) fn still_good(&self, permit: Permit) -> Result<Option<(Permit, Millis)>, SessionError> {
+    /// The permit with the time at which the action starts; or why it does not start, which is entered: the permit has
+    /// expired, for the machine may have slept or the answer came at the last moment, or the run was stopped.
+    pub(super) fn still_good(&self, permit: Permit) -> Result<Result<(Permit, Millis), ToolOutput>, SessionError> {
         let started = self.recorder.now();
-        if permit.is_good_at(started) {
-            return Ok(Some((permit, started)));
-        }
-        self.outcomes.enter(permit.decision(), None, &expired())?;
-        Ok(None)
+        let unused = if self.arming.is_pulled() {
+            not_begun("the run was stopped before the action could start")
+        } else if permit.is_good_at(started) {
+            return Ok(Ok((permit, started)));
+        } else {
+            expired()
+        };
+        self.outcomes.enter(permit.decision(), None, &unused)?;
+        Ok(Err(unused))
     }
 
-    pub(super) fn expired(&self, agent: &Agent, call: &ToolCall) -> CallResult {
-        self.told_finished(agent, call, expired())
-    }
-
-    fn told_finished(&self, agent: &Agent, call: &ToolCall, output: ToolOutput) -> CallResult {
+    pub(super) fn told_finished(&self, agent: &Agent, call: &ToolCall, output: ToolOutput) -> CallResult {
         self.tell(Event::Finished {
             agent: agent.name.to_string(),
             tool: call.tool().to_string(),
@@ -278,8 +292,12 @@ impl Redaction for Cleaning {
 }
 
 pub(super) fn expired() -> ToolOutput {
+    not_begun("the permit expired before the action could start")
+}
+
+fn not_begun(why: &str) -> ToolOutput {
     ToolOutput {
-        content: "the permit expired before the action could start".to_owned(),
+        content: why.to_owned(),
         outcome: FinishOutcome::Aborted,
     }
 }

@@ -8,17 +8,15 @@ use countersign_schemas::number::Seq;
 use countersign_schemas::text::Name;
 
 use super::background::Background;
+use super::breaker::{Breakers, Trip};
 use super::consult::Consulted;
 use super::conversation::Conversation;
 use super::delegate::usable;
 use super::think::{Speaker, Thought};
-use super::{Event, HaltCause, Session, SessionError};
+use super::{Event, Halt, Session, SessionError};
 use crate::model::{End, Message, ModelAnswer, ToolCall};
 use crate::recorder::Instance;
 use crate::tool::{BUILTIN, BoxFuture, Cancel, ToolSpec};
-
-/// How often in a row an answer may end in the middle before the agent is given up.
-const CONTINUATIONS_MAX: usize = 3;
 
 /// What a model is told whose answer ended at the limit of its length.
 const GO_ON: &str = "Your answer ended at the limit of its length. Go on exactly where it ended.";
@@ -39,6 +37,8 @@ pub(super) struct Agent {
     pub(super) background: Background,
     /// How many agents it has introduced.
     pub(super) children: usize,
+    /// How far it has gone in circles.
+    pub(super) breakers: Breakers,
 }
 
 /// The last advice an agent got, as far as its next requests have to cite it.
@@ -78,10 +78,8 @@ pub(super) enum AgentEnd {
     Failed(String),
     /// Its model cannot be reached.
     Unreachable(String),
-    /// A budget is used up.
-    Halted(HaltCause),
-    /// Policy refused something that had already happened on the provider's side.
-    Refused(String),
+    /// A bound stopped it.
+    Halted(Halt),
     /// A person interrupted it.
     Interrupted,
 }
@@ -91,7 +89,7 @@ impl AgentEnd {
         match self {
             Self::Done(_) => StopReason::Done,
             Self::Failed(_) | Self::Unreachable(_) => StopReason::Failed,
-            Self::Halted(_) | Self::Refused(_) => StopReason::Halted,
+            Self::Halted(halt) => halt.stop_reason(),
             Self::Interrupted => StopReason::Interrupted,
         }
     }
@@ -111,24 +109,45 @@ impl Session {
         cancel: &'a Cancel,
     ) -> BoxFuture<'a, Result<AgentEnd, SessionError>> {
         Box::pin(async move {
-            let mut unfinished = Unfinished::default();
-            loop {
-                if cancel.is_raised() {
-                    return Ok(AgentEnd::Interrupted);
-                }
-                let (entry, answer) = match self.ask_model(agent, cancel).await? {
-                    Thought::Answered { entry, answer } => (entry, answer),
-                    Thought::Failed(reason) => return Ok(AgentEnd::Failed(reason)),
-                    Thought::Unreachable(reason) => return Ok(AgentEnd::Unreachable(reason)),
-                    Thought::Halted(cause) => return Ok(AgentEnd::Halted(cause)),
-                    Thought::Interrupted => return Ok(AgentEnd::Interrupted),
-                };
-                match self.follow(agent, entry, answer, &mut unfinished, cancel).await? {
-                    Step::GoOn => {}
-                    Step::Ended(end) => return Ok(end),
-                }
+            agent.breakers = Breakers::default();
+            let end = match self.think_and_act(agent, cancel).await? {
+                AgentEnd::Interrupted => self.interrupted(),
+                end => end,
+            };
+            match &end {
+                // That is on record as a revocation, and entered once, for the run.
+                AgentEnd::Halted(Halt::Stopped(_)) => {}
+                AgentEnd::Halted(halt) => self.enter_halt(agent.instance.seq(), agent.name.as_str(), halt)?,
+                _ => {}
             }
+            Ok(end)
         })
+    }
+
+    async fn think_and_act(&self, agent: &mut Agent, cancel: &Cancel) -> Result<AgentEnd, SessionError> {
+        let mut said = String::new();
+        loop {
+            if cancel.is_raised() {
+                return Ok(AgentEnd::Interrupted);
+            }
+            let (entry, answer) = match self.ask_model(agent, cancel).await? {
+                Thought::Answered { entry, answer } => (entry, answer),
+                Thought::Failed(reason) => return Ok(AgentEnd::Failed(reason)),
+                Thought::Unreachable(reason) => return Ok(AgentEnd::Unreachable(reason)),
+                Thought::Halted(halt) => return Ok(AgentEnd::Halted(halt)),
+                Thought::Interrupted => return Ok(AgentEnd::Interrupted),
+            };
+            match self.follow(agent, entry, answer, &mut said, cancel).await? {
+                Step::GoOn => {}
+                Step::Ended(end) => return Ok(end),
+            }
+        }
+    }
+
+    /// What an interruption means: a person interrupted the agent, or the whole run was stopped.
+    pub(super) fn interrupted(&self) -> AgentEnd {
+        let stopped = self.arming.revocation().map(Halt::Stopped);
+        stopped.map_or(AgentEnd::Interrupted, AgentEnd::Halted)
     }
 
     async fn ask_model(&self, agent: &mut Agent, cancel: &Cancel) -> Result<Thought, SessionError> {
@@ -141,13 +160,13 @@ impl Session {
         self.think(speaker, &mut agent.conversation, cancel).await
     }
 
-    /// Does what the answer in `entry` proposes.
+    /// Does what the answer in `entry` proposes. `said` are the pieces of an answer that ended in the middle.
     async fn follow(
         &self,
         agent: &mut Agent,
         entry: Seq,
         answer: ModelAnswer,
-        unfinished: &mut Unfinished,
+        said: &mut String,
         cancel: &Cancel,
     ) -> Result<Step, SessionError> {
         let text = answer.text();
@@ -162,8 +181,7 @@ impl Session {
         }
         match self.consulted_by_provider(agent, entry, &answer.advice, cancel).await? {
             Consulted::Entered => {}
-            Consulted::Refused(reason) => return Ok(Step::Ended(AgentEnd::Refused(reason))),
-            Consulted::Halted(cause) => return Ok(Step::Ended(AgentEnd::Halted(cause))),
+            Consulted::Halted(halt) => return Ok(Step::Ended(AgentEnd::Halted(halt))),
         }
         // Advice of the turn before is fresh for the calls of this turn only.
         agent.advice.fresh = agent.advice.given_last_turn;
@@ -173,39 +191,19 @@ impl Session {
         }
         let proposed = super::batch::proposed(answer.parts);
         if proposed.is_empty() {
-            return Ok(unfinished.take(text, answer.end, &mut agent.conversation));
+            said.push_str(&text);
+            return Ok(agent.without_calls(said, answer.end));
         }
-        *unfinished = Unfinished::default();
-        let results = self.make_calls(agent, entry, proposed, cancel).await?;
+        said.clear();
+        let (results, trip) = self.make_calls(agent, entry, proposed, cancel).await?;
         agent.conversation.push(Message::Results(results));
-        Ok(Step::GoOn)
+        Ok(trip.map_or(Step::GoOn, Step::tripped))
     }
 }
 
-/// Answers in a row that ended in the middle.
-#[derive(Default)]
-struct Unfinished {
-    text: String,
-    answers: usize,
-}
-
-impl Unfinished {
-    /// What follows from an answer without calls.
-    fn take(&mut self, text: String, end: End, conversation: &mut Conversation) -> Step {
-        self.text.push_str(&text);
-        if end != End::Length {
-            return Step::Ended(AgentEnd::Done(std::mem::take(&mut self.text)));
-        }
-        self.answers += 1;
-        if self.answers > CONTINUATIONS_MAX {
-            let reason = format!(
-                "the answer ended at the limit of its length {} times in a row",
-                self.answers
-            );
-            return Step::Ended(AgentEnd::Failed(reason));
-        }
-        conversation.push(Message::User { text: GO_ON.to_owned() });
-        Step::GoOn
+impl Step {
+    fn tripped(trip: Trip) -> Self {
+        Self::Ended(AgentEnd::Halted(Halt::Breaker(trip)))
     }
 }
 
@@ -225,6 +223,18 @@ pub(super) fn offered(grant: &Grant) -> Vec<&'static ToolSpec> {
 }
 
 impl Agent {
+    /// What follows from an answer without calls, with which `said` was said in all.
+    fn without_calls(&mut self, said: &mut String, end: End) -> Step {
+        if end != End::Length {
+            return Step::Ended(AgentEnd::Done(std::mem::take(said)));
+        }
+        if let Some(trip) = self.breakers.unfinished() {
+            return Step::tripped(trip);
+        }
+        self.conversation.push(Message::User { text: GO_ON.to_owned() });
+        Step::GoOn
+    }
+
     /// The advice a request of this agent cites, given what the model says of it.
     pub(super) fn cite(&self, call: &ToolCall) -> Vec<AdviceCited> {
         let relation = match call.advice() {

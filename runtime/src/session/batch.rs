@@ -9,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::act::{Acted, Ran};
 use super::agent::Agent;
+use super::breaker::Trip;
 use super::{Session, SessionError};
 use crate::model::{CallResult, MalformedCall, Part, ToolCall};
 use crate::tool::{BASH, BUILTIN, BoxFuture, Cancel, Concurrency};
@@ -70,15 +71,17 @@ fn group_len(calls: &[Proposed]) -> usize {
 }
 
 impl Session {
-    /// Makes the calls that the answer in `cause` proposes, and gives a result for each, in their order.
+    /// Makes the calls that the answer in `cause` proposes, and gives a result for each, in their order, and the breaker
+    /// that they tripped.
     pub(super) async fn make_calls(
         &self,
         agent: &mut Agent,
         cause: Seq,
         calls: Vec<Proposed>,
         cancel: &Cancel,
-    ) -> Result<Vec<CallResult>, SessionError> {
+    ) -> Result<(Vec<CallResult>, Option<Trip>), SessionError> {
         let mut results = Vec::with_capacity(calls.len());
+        let mut fates = Vec::with_capacity(calls.len());
         let mut stopped = None;
         let mut rest = calls.as_slice();
         while !rest.is_empty() {
@@ -91,14 +94,17 @@ impl Session {
                 results.extend(group.iter().map(|call| call.not_made(why)));
                 continue;
             }
-            for acted in self.make_group(agent, cause, group, cancel).await? {
+            let acted = self.make_group(agent, cause, group, cancel).await?;
+            for (call, acted) in group.iter().zip(acted) {
+                fates.push((call, acted.fate));
                 if is_failed_command(&acted.result) {
                     stopped = Some("not made: a command before it in the same answer failed");
                 }
                 results.push(agent.take_up(acted));
             }
         }
-        Ok(results)
+        let trip = agent.breakers.made(fates.into_iter());
+        Ok((results, trip))
     }
 
     async fn make_group(

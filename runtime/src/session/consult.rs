@@ -17,8 +17,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::act::{Decided, Ended, Ran, expired};
 use super::agent::{Agent, Given};
 use super::conversation::Conversation;
-use super::think::{Speaker, Thought, within_budget};
-use super::{Event, HaltCause, Session, SessionError};
+use super::think::{Speaker, Thought};
+use super::{Event, Halt, Session, SessionError};
 use crate::gate::Permit;
 use crate::model::{AdviceContent, ProviderAdvice};
 use crate::prompt::Prompt;
@@ -32,10 +32,8 @@ pub(super) const ADVISOR_NAME: &str = "advisor";
 pub(super) enum Consulted {
     /// It is entered, or there was none.
     Entered,
-    /// Policy refuses it.
-    Refused(String),
-    /// A budget has nothing left for it.
-    Halted(HaltCause),
+    /// Policy refuses it, or a bound leaves no room for it.
+    Halted(Halt),
 }
 
 /// A turn with the advisor: one question at a time.
@@ -114,8 +112,8 @@ impl Session {
             Thought::Failed(reason) | Thought::Unreachable(reason) => {
                 return Ok(Advised::without(failed(format!("the advisor failed: {reason}"))));
             }
-            Thought::Halted(cause) => {
-                return Ok(Advised::without(failed(format!("the advisor was not asked: {cause}"))));
+            Thought::Halted(halt) => {
+                return Ok(Advised::without(failed(format!("the advisor was not asked: {halt}"))));
             }
             Thought::Interrupted => return Ok(Advised::without(interrupted())),
         };
@@ -143,21 +141,25 @@ impl Session {
             let permit = match self.decide(agent, cause, &advice.call, cancel).await? {
                 Decided::Permitted(permit) => permit,
                 Decided::Refused(result) => {
-                    let reason = format!("the provider let a model advise this agent: {}", result.content);
-                    return Ok(Consulted::Refused(reason));
+                    let what = format!("the provider let a model advise this agent: {}", result.content);
+                    return Ok(Consulted::Halted(Halt::Policy { what }));
                 }
             };
             let turn = Arc::clone(&self.advisor_turn).lock_owned().await;
-            let Some((permit, started)) = self.still_good(permit)? else {
-                return Ok(Consulted::Refused("the permit to be advised expired".to_owned()));
+            let (permit, started) = match self.still_good(permit)? {
+                Ok(good) => good,
+                Err(unused) => {
+                    let what = format!("nothing was advised: {}", unused.content);
+                    return Ok(Consulted::Halted(Halt::Policy { what }));
+                }
             };
             let (decision, overflow) = (permit.decision(), Overflow::of(&permit));
             let entered = self.enter_provider_advice(agent, permit, started, cause, advice)?;
             let (advised, halted) = match entered {
                 Ok(advised) => (advised, None),
-                Err(cause) => {
-                    let output = failed(format!("the advice could not be entered: {cause}"));
-                    (Advised::without(output), Some(cause))
+                Err(halt) => {
+                    let output = failed(format!("the advice could not be entered: {halt}"));
+                    (Advised::without(output), Some(halt))
                 }
             };
             let ran = Ran::Ended(Ended {
@@ -172,14 +174,14 @@ impl Session {
             let acted = self.finish_call(agent, &advice.call, ran).await?;
             // Its result is in the answer already; the model is not told again.
             agent.take_up(acted);
-            if let Some(cause) = halted {
-                return Ok(Consulted::Halted(cause));
+            if let Some(halt) = halted {
+                return Ok(Consulted::Halted(halt));
             }
         }
         Ok(Consulted::Entered)
     }
 
-    /// Enters what a provider's model advised; the halt if no budget is left to count it in.
+    /// Enters what a provider's model advised; the halt if there is no authority left to count it in.
     fn enter_provider_advice(
         &self,
         agent: &Agent,
@@ -187,7 +189,7 @@ impl Session {
         started: Millis,
         within: Seq,
         advice: &ProviderAdvice,
-    ) -> Result<Result<Advised, HaltCause>, SessionError> {
+    ) -> Result<Result<Advised, Halt>, SessionError> {
         let question = match read_question(permit, started) {
             Ok(question) => self.clean(&question),
             Err(refused) => return Ok(Ok(Advised::without(failed(refused)))),
@@ -227,11 +229,7 @@ impl Session {
     }
 
     /// The call that the provider made on its side: what was asked is inside the answer `within`.
-    fn enter_provider_call(
-        &self,
-        within: Seq,
-        advice: &ProviderAdvice,
-    ) -> Result<Result<Seq, HaltCause>, SessionError> {
+    fn enter_provider_call(&self, within: Seq, advice: &ProviderAdvice) -> Result<Result<Seq, Halt>, SessionError> {
         let document = json!({
             "schema": "countersign.model-request/v1",
             "after": null,
@@ -256,7 +254,7 @@ impl Session {
             toolset: toolset_digest([]),
             price_table: self.prices.digest(),
         };
-        let entered = within_budget(self.recorder.enter(&self.advisor, body.into(), vec![sent]))?;
+        let entered = self.within_authority(self.recorder.enter(&self.advisor, body.into(), vec![sent]))?;
         Ok(entered.map(Entered::in_order))
     }
 

@@ -17,6 +17,7 @@ use super::act::{Acted, Decided, Ended, Ran};
 use super::agent::{Advice, Agent, AgentEnd, offered};
 use super::background::Background;
 use super::batch::Proposed;
+use super::breaker::Breakers;
 use super::consult::ADVISOR_NAME;
 use super::conversation::Conversation;
 use super::{Event, LEAD_NAME, Session, SessionError};
@@ -86,10 +87,11 @@ impl Session {
     ) -> Result<Begun<'a>, SessionError> {
         let permit = match self.decide(parent, cause, call, cancel).await? {
             Decided::Permitted(permit) => permit,
-            Decided::Refused(result) => return Ok(Begun::Ended(Acted::of(result))),
+            Decided::Refused(result) => return Ok(Begun::Ended(Acted::refused(result))),
         };
-        let Some((permit, started)) = self.still_good(permit)? else {
-            return Ok(Begun::Ended(Acted::of(self.expired(parent, call))));
+        let (permit, started) = match self.still_good(permit)? {
+            Ok(good) => good,
+            Err(unused) => return Ok(Begun::Ended(Acted::of(self.told_finished(parent, call, unused)))),
         };
         let (decision, overflow) = (permit.decision(), Overflow::of(&permit));
         match self.make_child(parent, permit, started).await? {
@@ -141,7 +143,18 @@ impl Session {
             return Ok(Err(format!("no agent can be made: {}", reasons.join("; "))));
         }
         let shares = order.kind.writes() && worktree.is_none();
-        let child = self.introduce_child(parent, &order, grant, worktree.as_ref())?;
+        let child = match self.introduce_child(parent, &order, grant, worktree.as_ref()) {
+            Ok(child) => child,
+            Err(error) if error.is_revocation() => {
+                if let Some(worktree) = worktree {
+                    worktree.discard().await;
+                }
+                return Ok(Err(
+                    "no agent can be made: its parent's authority was withdrawn".to_owned()
+                ));
+            }
+            Err(error) => return Err(error),
+        };
         parent.children += 1;
         self.tell(Event::AgentStarted {
             agent: child.name.to_string(),
@@ -264,6 +277,7 @@ impl Session {
             advice: Advice::default(),
             background: Background::default(),
             children: 0,
+            breakers: Breakers::default(),
         })
     }
 
@@ -409,8 +423,7 @@ fn report(name: &str, end: AgentEnd, left: Option<String>) -> ToolOutput {
             outcome: FinishOutcome::Ok,
         },
         AgentEnd::Failed(reason) | AgentEnd::Unreachable(reason) => failed(format!("agent {name} failed: {reason}")),
-        AgentEnd::Halted(cause) => failed(format!("agent {name} was halted: {cause}")),
-        AgentEnd::Refused(reason) => failed(format!("agent {name} was halted: {reason}")),
+        AgentEnd::Halted(halt) => failed(format!("agent {name} was halted: {halt}")),
         AgentEnd::Interrupted => ToolOutput {
             content: format!("agent {name} was interrupted"),
             outcome: FinishOutcome::Aborted,

@@ -13,7 +13,7 @@ use countersign_schemas::number::Millis;
 use super::agent::{Agent, AgentEnd};
 use super::delegate::enter_stop;
 use super::think::no_spend;
-use super::{AtEnd, Event, RunReport, Session, SessionError, TurnEnd};
+use super::{AtEnd, Event, Halt, RunReport, Session, SessionError, TurnEnd};
 use crate::recorder::Payload;
 use crate::tool::Canceller;
 
@@ -69,8 +69,20 @@ impl Session {
 
     /// Stops the lead and the advisor, ends the run and closes the ledger, or leaves it.
     pub(super) async fn finish(self, lead: Agent, end: AgentEnd, ledger: PathBuf) -> Result<RunReport, SessionError> {
+        let end = match self.arming.settle() {
+            // Whatever the lead had come to by then: its authority was gone before its end was on record.
+            Some(revocation) => AgentEnd::Halted(Halt::Stopped(revocation)),
+            None => end,
+        };
         let stop_reason = end.stop_reason();
-        let TurnEnd { reason, mut result } = TurnEnd::of(end);
+        let TurnEnd {
+            reason,
+            halt,
+            mut result,
+        } = TurnEnd::of(end);
+        if let Some(halt @ Halt::Stopped(_)) = &halt {
+            self.enter_halt(lead.instance.seq(), lead.name.as_str(), halt)?;
+        }
         if reason == RunEndReason::Interrupted {
             self.enter_interruption()?;
             if self.closing.is_due(self.recorder.now()) {
@@ -95,12 +107,14 @@ impl Session {
         self.close(stop_reason).await?;
         observer.observe(&Event::RunEnded {
             reason,
+            halt: halt.clone(),
             result: result.clone(),
         });
         Ok(RunReport {
             ledger,
             ledger_id,
             reason,
+            halt,
             result,
         })
     }
@@ -123,9 +137,10 @@ impl Session {
             gate,
             advisor,
             at_end,
+            arming,
             ..
         } = self;
-        drop((gate, outcomes));
+        drop((gate, outcomes, arming));
         enter_stop(&recorder, advisor, reason)?;
         let recorder = Arc::into_inner(recorder).ok_or(SessionError::Bug("the recorder is still in use at the end"))?;
         match at_end {

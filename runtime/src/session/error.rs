@@ -3,6 +3,7 @@
 use countersign_identity::credential::CredentialError;
 use countersign_identity::grant::TooWide;
 use countersign_identity::instant::InstantError;
+use countersign_verifier::code::Code;
 use countersign_verifier::policy::PolicyError;
 use thiserror::Error;
 
@@ -68,6 +69,13 @@ pub enum SessionError {
     /// Our own bug.
     #[error("internal fault: {0}")]
     Bug(&'static str),
+}
+
+impl SessionError {
+    /// Whether an entry was refused because the authority for it was withdrawn (G7).
+    pub(super) fn is_revocation(&self) -> bool {
+        matches!(self, Self::Record(RecordError::Unlawful { finding, .. }) if finding.code == Code::G7)
+    }
 }
 
 /// An error in one line, with everything behind it.

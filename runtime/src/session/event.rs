@@ -4,6 +4,8 @@ use countersign_schemas::body::{AdviceRelation, FinishOutcome, Outcome, RunEndRe
 use countersign_schemas::number::Count;
 use serde_json::{Value, json};
 
+use super::{Halt, LEAD_NAME};
+
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ruled {
@@ -85,6 +87,8 @@ pub enum Event {
     TurnEnded {
         /// How.
         reason: RunEndReason,
+        /// What halted it, if anything did.
+        halt: Option<Halt>,
         /// Its last words, or what went wrong.
         result: String,
     },
@@ -128,6 +132,8 @@ pub enum Event {
     RunEnded {
         /// Why.
         reason: RunEndReason,
+        /// What halted it, if anything did.
+        halt: Option<Halt>,
         /// What was delivered, or what went wrong.
         result: String,
     },
@@ -155,8 +161,8 @@ impl Event {
                 "event": "spent", "agent": agent, "advisor": is_advisor, "model": model,
                 "tokens": tokens_json(tokens), "cost_micro_usd": cost_micro_usd.map(Count::get),
             }),
-            Self::TurnEnded { reason, result } => {
-                json!({ "event": "turn.ended", "reason": reason.as_str(), "result": result })
+            Self::TurnEnded { reason, halt, result } => {
+                json!({ "event": "turn.ended", "reason": reason.as_str(), "halt": halt_json(halt.as_ref()), "result": result })
             }
             Self::Decided {
                 agent,
@@ -179,13 +185,18 @@ impl Event {
                 json!({ "event": "advice.used", "agent": agent, "relation": relation.as_str(), "reason": reason })
             }
             Self::AgentStopped { agent } => json!({ "event": "agent.stopped", "agent": agent }),
-            Self::RunEnded { reason, result } => {
-                json!({ "event": "run.ended", "reason": reason.as_str(), "result": result })
+            Self::RunEnded { reason, halt, result } => {
+                json!({ "event": "run.ended", "reason": reason.as_str(), "halt": halt_json(halt.as_ref()), "result": result })
             }
         };
         value["schema"] = "countersign.event/v1".into();
         value
     }
+}
+
+/// What halted the lead, or null.
+fn halt_json(halt: Option<&Halt>) -> Value {
+    halt.map_or(Value::Null, |halt| halt.to_json(LEAD_NAME))
 }
 
 fn tokens_json(tokens: &Tokens) -> Value {

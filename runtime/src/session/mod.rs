@@ -8,6 +8,7 @@ mod act;
 mod agent;
 mod background;
 mod batch;
+mod breaker;
 mod build;
 mod consult;
 mod conversation;
@@ -16,16 +17,17 @@ mod ending;
 mod entrance;
 mod error;
 mod event;
+mod halt;
 mod ledger;
 mod outcome;
 mod root;
 mod start;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod think;
 mod turns;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ use tokio::sync::Mutex;
 use self::agent::{Agent, AgentEnd};
 use self::ending::Closing;
 use self::outcome::Outcomes;
+use self::switch::Arming;
 use crate::gate::Gate;
 use crate::model::Model;
 use crate::model::prices::PriceTable;
@@ -45,12 +48,15 @@ use crate::recorder::{Instance, Recorder};
 use crate::redact::Redactor;
 use crate::tool::{Cancel, Jobs, Person, ReadLog, Shell, Toolbox};
 
+pub use breaker::{Breaker, Trip};
 pub(crate) use build::runtime as runtime_build;
 pub(crate) use error::HOST_CREDENTIAL;
 pub use error::SessionError;
 pub use event::{Event, Observer, Ruled};
+pub use halt::Halt;
 pub(crate) use start::LEAD_NAME;
 pub use start::{ApproverKey, AtEnd, Plan};
+pub use switch::{Pulled, Revocation, RevokedAgent, StopSwitch};
 pub use turns::{Instructor, TurnEnd};
 
 /// The models of a run.
@@ -90,6 +96,7 @@ struct Session {
     person: Arc<dyn Person>,
     redactor: Redactor,
     cancel: Cancel,
+    arming: Arming,
     closing: Closing,
     at_end: AtEnd,
     observer: Arc<dyn Observer>,
@@ -105,19 +112,6 @@ struct Session {
     run: Seq,
 }
 
-/// What stopped an agent that had not finished.
-#[derive(Debug, Clone)]
-struct HaltCause {
-    /// The budget that does not allow more, in words.
-    budget: String,
-}
-
-impl fmt::Display for HaltCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the budget is used up: {}", self.budget)
-    }
-}
-
 /// How a run ended.
 #[derive(Debug, Clone)]
 pub struct RunReport {
@@ -127,6 +121,8 @@ pub struct RunReport {
     pub ledger_id: String,
     /// Why the run ended.
     pub reason: RunEndReason,
+    /// What halted it, if anything did.
+    pub halt: Option<Halt>,
     /// The lead's last words, or what went wrong.
     pub result: String,
 }

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use super::agent::{Advice, Agent, offered};
 use super::background::Background;
+use super::breaker::Breakers;
 use super::conversation::Conversation;
 use super::delegate::{facts, may_consult};
 use super::ending::Closing;
@@ -23,7 +24,7 @@ use super::entrance::Entrance;
 use super::ledger::{self, Begun, Policies};
 use super::outcome::Outcomes;
 use super::root::{GivenGrant, check_window, root_grant};
-use super::{HOST_CREDENTIAL, Instructor, Models, Observer, Session, SessionError};
+use super::{HOST_CREDENTIAL, Instructor, Models, Observer, Session, SessionError, StopSwitch};
 use crate::clock::Clock;
 use crate::gate::{Approver, Gate, Manner, Surroundings};
 use crate::model::prices::PriceTable;
@@ -90,6 +91,8 @@ pub struct Plan {
     pub mode: RunMode,
     /// Raised to interrupt the run.
     pub cancel: Cancel,
+    /// Pulled to stop it: everybody's authority is revoked.
+    pub switch: StopSwitch,
     /// Watches the run.
     pub observer: Arc<dyn Observer>,
     /// Can be asked, and is shown the agents' lists.
@@ -167,6 +170,9 @@ impl Session {
         };
         let approver = approver.map_or(Approver::Nobody, |enrolled| Approver::Enrolled(Box::new(enrolled)));
         let (canceller, cancel) = plan.cancel.child();
+        let arming = plan
+            .switch
+            .arm(Arc::clone(&recorder), instance.seq(), canceller.clone());
         let session = Self {
             gate: Gate::new(Arc::clone(&recorder), surroundings, approver),
             outcomes: Outcomes(Arc::clone(&recorder)),
@@ -180,6 +186,7 @@ impl Session {
             person: plan.person,
             redactor: plan.redactor,
             cancel,
+            arming,
             closing: Closing::of(window, canceller),
             at_end: plan.at_end,
             observer: plan.observer,
@@ -207,6 +214,7 @@ impl Session {
             advice: Advice::default(),
             background: Background::default(),
             children: 0,
+            breakers: Breakers::default(),
         };
         Ok((session, lead))
     }

@@ -12,7 +12,7 @@ use countersign_identity::instant::Window;
 use countersign_identity::keys::HybridSecret;
 use countersign_ledger::cose;
 use countersign_ledger::reader::LedgerReader;
-use countersign_schemas::body::{AdviceForm, AdviceRelation, AnswerOutcome, Body, RunEndReason, RunMode};
+use countersign_schemas::body::{AdviceForm, AdviceRelation, AnswerOutcome, Body, EventCode, RunEndReason, RunMode};
 use countersign_schemas::number::Millis;
 use countersign_schemas::record::Record;
 use countersign_schemas::statement::Statement;
@@ -20,7 +20,7 @@ use countersign_schemas::text::Name;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::{AtEnd, Event, Instructor, Models, Observer, Plan, RunReport, TurnEnd, run};
+use super::{AtEnd, Breaker, Event, Halt, Instructor, Models, Observer, Plan, RunReport, StopSwitch, TurnEnd, run};
 use crate::model::prices::PriceTable;
 use crate::model::{
     AdviceContent, AdviceStatement, CallId, End, EventSink, MalformedCall, Message, Model, ModelAnswer, ModelError,
@@ -170,6 +170,7 @@ async fn play_within(
         approver: None,
         mode: RunMode::Headless,
         cancel: cancellation().1,
+        switch: StopSwitch::default(),
         observer: Arc::new(Events::default()),
         person: Arc::new(Nobody),
         instructor,
@@ -307,6 +308,49 @@ async fn advice_of_the_provider_that_no_budget_is_left_for_halts_the_agent() -> 
     Ok(())
 }
 
+/// The breaker that halted the run, which is on record.
+fn tripped(played: &Played) -> Option<Breaker> {
+    let halted = |body: &&Body| matches!(body, Body::SessionEvent(event) if event.code == EventCode::Halted);
+    if played.bodies.iter().filter(halted).count() != 1 || played.report.reason != RunEndReason::HaltedPolicy {
+        return None;
+    }
+    match &played.report.halt {
+        Some(Halt::Breaker(trip)) => Some(trip.breaker),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn answers_with_nothing_but_malformed_calls_halt_the_run() -> Checked {
+    let malformed = |number| {
+        Part::Malformed(MalformedCall {
+            id: CallId::numbered(number, 1),
+            tool: "read".to_owned(),
+            raw: "{".to_owned(),
+            problem: "the arguments are not JSON".to_owned(),
+        })
+    };
+    let answers = (1..20).map(|number| Ok(answer(vec![malformed(number)], End::Calls)));
+    let played = play(answers.collect(), None).await?;
+    assert_eq!(tripped(&played), Some(Breaker::MalformedAnswers));
+    assert_eq!((played.asked.len(), played.verdict), (5, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn empty_answer_ends_the_run_and_is_not_asked_for_again() -> Checked {
+    let played = play(vec![Ok(answer(Vec::new(), End::Done))], None).await?;
+    assert_eq!(
+        (played.report.reason, played.report.result.as_str()),
+        (RunEndReason::Done, "")
+    );
+    let cut = (0..9).map(|_| Ok(answer(Vec::new(), End::Length)));
+    let played_cut = play(cut.collect(), None).await?;
+    assert_eq!(tripped(&played_cut), Some(Breaker::UnfinishedAnswers));
+    assert_eq!((played.asked.len(), played_cut.asked.len()), (1, 4));
+    Ok(())
+}
+
 #[tokio::test]
 async fn malformed_call_is_answered_with_what_is_wrong_and_requests_nothing() -> Checked {
     let malformed = MalformedCall {
@@ -333,7 +377,7 @@ async fn answer_cut_at_its_limit_is_continued_and_given_up_after_some_times() ->
     let played = play(vec![Ok(half()), Ok(half()), Ok(said("whole"))], None).await?;
     assert_eq!(played.report.result, "half half whole");
     let played = play((0..9).map(|_| Ok(half())).collect(), None).await?;
-    assert_eq!(played.report.reason, RunEndReason::Failed);
+    assert_eq!(tripped(&played), Some(Breaker::UnfinishedAnswers));
     assert_eq!((played.asked.len(), played.verdict), (4, 0));
     Ok(())
 }

@@ -9,7 +9,7 @@ use countersign_schemas::number::{Count, Seq};
 use countersign_verifier::code::Code;
 
 use super::conversation::Conversation;
-use super::{Event, HaltCause, Session, SessionError};
+use super::{Event, Halt, Session, SessionError};
 use crate::model::{Model, ModelAnswer, ModelError, ModelEvent, ModelRequest, Part, no_tokens};
 use crate::recorder::{Entered, Instance, Payload, RecordError};
 use crate::redact::Stream;
@@ -36,8 +36,8 @@ pub(super) enum Thought {
     Failed(String),
     /// It cannot be reached, or refuses our key: nothing the agents do will change that.
     Unreachable(String),
-    /// A budget does not allow the call.
-    Halted(HaltCause),
+    /// The law does not allow the call.
+    Halted(Halt),
     /// The turn was interrupted while it thought.
     Interrupted,
 }
@@ -84,7 +84,7 @@ impl Session {
         &self,
         speaker: Speaker<'_>,
         conversation: &Conversation,
-    ) -> Result<Result<Seq, HaltCause>, SessionError> {
+    ) -> Result<Result<Seq, Halt>, SessionError> {
         let request = conversation.request(speaker.name);
         let sent = Payload::content(conversation.payload(speaker.name))?;
         let called = ModelCalled {
@@ -96,7 +96,7 @@ impl Session {
             toolset: request.toolset(),
             price_table: self.prices.digest(),
         };
-        match within_budget(self.recorder.enter(speaker.instance, called.into(), vec![sent]))? {
+        match self.within_authority(self.recorder.enter(speaker.instance, called.into(), vec![sent]))? {
             Ok(entered) => Ok(Ok(entered.durable().await?)),
             Err(halted) => Ok(Err(halted)),
         }
@@ -114,6 +114,35 @@ impl Session {
             tokens_out: tokens.output,
             cost_micro_usd: self.cost(model, &tokens).unwrap_or(Count::ZERO),
         }
+    }
+
+    /// The `model.called` that was entered; or the halt, where no budget has anything left for it, or the authority
+    /// that it needs was withdrawn meanwhile.
+    pub(super) fn within_authority(
+        &self,
+        entered: Result<Entered, RecordError>,
+    ) -> Result<Result<Entered, Halt>, RecordError> {
+        let refused = match entered {
+            Err(RecordError::Unlawful {
+                kind: Kind::ModelCalled,
+                finding,
+            }) => finding,
+            entered => return entered.map(Ok),
+        };
+        match refused.code {
+            Code::G6 => Ok(Err(Halt::Budget { what: refused.expected })),
+            Code::G7 => Ok(Err(self.revoked(refused.text()))),
+            _ => Err(RecordError::Unlawful {
+                kind: Kind::ModelCalled,
+                finding: refused,
+            }),
+        }
+    }
+
+    /// The halt of one whose authority is gone: this process withdrew it, or somebody else did.
+    fn revoked(&self, what: String) -> Halt {
+        let stopped = self.arming.revocation().map(Halt::Stopped);
+        stopped.unwrap_or(Halt::Revoked { what })
     }
 
     fn failed(&self, error: &ModelError) -> Thought {
@@ -183,20 +212,6 @@ fn outcome_of(answer: &ModelAnswer) -> AnswerOutcome {
     match answer.end {
         crate::model::End::Refused => AnswerOutcome::Refused,
         _ => AnswerOutcome::Ok,
-    }
-}
-
-/// The `model.called` that was entered, or the budget that has nothing left for it.
-pub(super) fn within_budget(entered: Result<Entered, RecordError>) -> Result<Result<Entered, HaltCause>, RecordError> {
-    match entered {
-        Ok(entered) => Ok(Ok(entered)),
-        Err(RecordError::Unlawful {
-            kind: Kind::ModelCalled,
-            finding,
-        }) if finding.code == Code::G6 => Ok(Err(HaltCause {
-            budget: finding.expected,
-        })),
-        Err(error) => Err(error),
     }
 }
 

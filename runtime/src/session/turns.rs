@@ -3,16 +3,18 @@
 use countersign_schemas::body::{EventCode, RunEndReason, SessionEvent};
 
 use super::agent::{Agent, AgentEnd};
-use super::{Event, Session, SessionError};
+use super::{Event, Halt, Session, SessionError};
 use crate::model::Message;
 use crate::recorder::Payload;
 use crate::tool::{BoxFuture, Canceller};
 
 /// How a turn of the lead ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TurnEnd {
     /// Why it ended.
     pub reason: RunEndReason,
+    /// What halted it, if anything did.
+    pub halt: Option<Halt>,
     /// The lead's last words, or what went wrong.
     pub result: String,
 }
@@ -28,15 +30,18 @@ pub trait Instructor: Send + Sync {
 
 impl TurnEnd {
     pub(super) fn of(end: AgentEnd) -> Self {
+        let halt = match &end {
+            AgentEnd::Halted(halt) => Some(halt.clone()),
+            _ => None,
+        };
         let (reason, result) = match end {
             AgentEnd::Done(text) => (RunEndReason::Done, text),
             AgentEnd::Failed(reason) => (RunEndReason::Failed, reason),
             AgentEnd::Unreachable(reason) => (RunEndReason::Environment, reason),
-            AgentEnd::Halted(cause) => (RunEndReason::HaltedBudget, cause.to_string()),
-            AgentEnd::Refused(reason) => (RunEndReason::HaltedPolicy, reason),
+            AgentEnd::Halted(halt) => (halt.run_end_reason(), halt.to_string()),
             AgentEnd::Interrupted => (RunEndReason::Interrupted, "interrupted".to_owned()),
         };
-        Self { reason, result }
+        Self { reason, halt, result }
     }
 }
 
@@ -76,6 +81,7 @@ impl Session {
         }
         self.tell(Event::TurnEnded {
             reason: ended.reason,
+            halt: ended.halt.clone(),
             result: ended.result.clone(),
         });
         Ok(ended)
