@@ -88,6 +88,13 @@ impl Adopted {
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }
+
+    /// The `@reason` of its policy that decisions name `rule` (without the layer), fit to be shown, as
+    /// [`LoadedLayer::reason`] gives it; `None` also where the text is absent or not readable.
+    #[must_use]
+    pub fn reason(&self, rule: &str) -> Option<String> {
+        self.loaded.as_ref()?.reason(rule)
+    }
 }
 
 /// A text that is entered, with the order behind it.

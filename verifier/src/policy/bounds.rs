@@ -41,6 +41,17 @@ pub enum BoundsError {
     Conditionals(usize),
 }
 
+impl BoundsError {
+    /// The line on which the bound is exceeded, from 1, where it is not the whole text.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        match self {
+            Self::Text(_) => None,
+            Self::Policies(line) | Self::Policy(line) | Self::Nesting(line) | Self::Conditionals(line) => Some(*line),
+        }
+    }
+}
+
 /// Checks `text` against every bound.
 ///
 /// # Errors

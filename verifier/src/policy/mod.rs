@@ -11,6 +11,8 @@ mod call;
 mod combine;
 mod engine;
 mod examples;
+mod explain;
+mod inspect;
 mod scene;
 mod source;
 mod texts;
@@ -18,16 +20,20 @@ mod texts;
 pub use call::{Call, CallError, LINE_BYTES_MAX};
 pub use combine::{PartResult, PolicyParts, evaluate};
 pub use examples::{ExampleError, ExampleProblem, OF_ONE_FILE_MAX, OF_ONE_POLICY_MAX};
+pub use explain::{Change, Difference, Explanation, REASON_CHARS_MAX, Rule, WrittenLayer, explain};
+pub use inspect::{Inspection, Warning, inspect};
 pub use scene::Scene;
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{Entity, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Entity, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use countersign_schemas::body::PolicyLayer;
 use miette::Diagnostic;
 use texts::Texts;
 use thiserror::Error;
+
+use crate::visible::visible;
 
 /// Layer 0 of every run, `schemas/policy/layer0-v1.cedar`.
 pub const BUILTIN_LAYER0: &str = include_str!("../../../schemas/policy/layer0-v1.cedar");
@@ -40,6 +46,9 @@ pub const ENTITIES: &str = "[]";
 
 /// The language version of every v1 layer.
 pub const LANGUAGE: &str = "cedar-4";
+
+/// The most that is told of one problem, in characters.
+const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// The parsed schema: the same for every layer, so it is read once.
 pub(crate) static PARSED_SCHEMA: LazyLock<Schema> = LazyLock::new(|| match Schema::from_cedarschema_str(SCHEMA) {
@@ -95,8 +104,18 @@ pub enum PolicyError {
         message: String,
     },
     /// The text holds a template (`?principal`, `?resource`), which nothing could ever instantiate.
-    #[error("policy {0} is a template; only complete policies are accepted")]
-    Template(String),
+    #[error("line {line}, column {column}: policy {policy} is a template; only complete policies are accepted")]
+    Template {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// Its `@id`, or `templateN`.
+        policy: String,
+    },
+    /// The text holds no policy. Such a layer can be adopted; as the file of a person it is a mistake.
+    #[error("the text holds no policy: it would deny everything")]
+    Empty,
     /// An example that the text carries does not hold.
     #[error(transparent)]
     Example(#[from] Box<ExampleError>),
@@ -106,6 +125,55 @@ pub enum PolicyError {
     /// The entities are not the empty list.
     #[error("the entities are not the empty list []")]
     Entities,
+}
+
+impl PolicyError {
+    /// A stable word for the check that failed.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Bounds(_) => "bounds",
+            Self::Syntax { .. } => "syntax",
+            Self::Validation { .. } => "validation",
+            Self::Template { .. } => "template",
+            Self::Empty => "empty",
+            Self::Example(_) => "example",
+            Self::Schema => "schema",
+            Self::Entities => "entities",
+        }
+    }
+
+    /// The line it is about, from 1, where there is one.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Bounds(error) => error.line(),
+            Self::Syntax { line, .. } | Self::Validation { line, .. } | Self::Template { line, .. } => Some(*line),
+            Self::Example(error) => Some(error.line),
+            Self::Empty | Self::Schema | Self::Entities => None,
+        }
+    }
+
+    /// The column it is about, in characters from 1, where there is one.
+    #[must_use]
+    pub const fn column(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { column, .. } | Self::Validation { column, .. } | Self::Template { column, .. } => {
+                Some(*column)
+            }
+            Self::Bounds(_) | Self::Example(_) | Self::Empty | Self::Schema | Self::Entities => None,
+        }
+    }
+
+    /// The policy it is about, where there is one.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Validation { policy, .. } | Self::Template { policy, .. } => Some(policy),
+            Self::Example(error) => Some(&error.policy),
+            Self::Bounds(_) | Self::Syntax { .. } | Self::Empty | Self::Schema | Self::Entities => None,
+        }
+    }
 }
 
 /// The policies of one layer, ready to be asked.
@@ -144,10 +212,8 @@ impl LoadedLayer {
         }
         bounds::check(policies)?;
         let set = PolicySet::from_str(policies).map_err(|errors| syntax_error(policies, &errors))?;
-        if let Some(template) = set.templates().next() {
-            return Err(PolicyError::Template(
-                template.annotation("id").unwrap_or(template.id().as_ref()).to_owned(),
-            ));
+        if let Some(template) = template_error(policies, &set) {
+            return Err(template);
         }
         if set.is_empty() {
             return Ok(Self {
@@ -212,32 +278,49 @@ impl LoadedLayer {
 
 fn validate(text: &str, set: &PolicySet) -> Result<(), PolicyError> {
     let result = Validator::new(PARSED_SCHEMA.clone()).validate(set, ValidationMode::Strict);
-    let Some(error) = result.validation_errors().next() else {
-        return Ok(());
-    };
-    let (line, column) = place(text, error);
-    let id = error.policy_id();
-    let policy = set
-        .annotation(id, "id")
-        .map_or_else(|| id.to_string(), ToOwned::to_owned);
-    Err(PolicyError::Validation {
-        line,
-        column,
-        policy,
-        message: message_of(error),
-    })
-}
-
-fn syntax_error(text: &str, errors: &cedar_policy::ParseErrors) -> PolicyError {
-    let (line, column) = place(text, errors);
-    PolicyError::Syntax {
-        line,
-        column,
-        message: message_of(errors),
+    match result.validation_errors().next() {
+        Some(error) => Err(validation_error(text, set, error)),
+        None => Ok(()),
     }
 }
 
-/// What Cedar says, on one line, with its advice where it has any.
+fn validation_error(text: &str, set: &PolicySet, error: &ValidationError) -> PolicyError {
+    let (line, column) = place(text, error);
+    let id = error.policy_id();
+    PolicyError::Validation {
+        line,
+        column,
+        policy: set.policy(id).map_or_else(|| id.to_string(), texts::name_of),
+        message: message_of(error),
+    }
+}
+
+fn syntax_error(text: &str, error: &(impl Diagnostic + ?Sized)) -> PolicyError {
+    let (line, column) = place(text, error);
+    PolicyError::Syntax {
+        line,
+        column,
+        message: message_of(error),
+    }
+}
+
+/// The first template of `set`, which was parsed from `text`.
+fn template_error(text: &str, set: &PolicySet) -> Option<PolicyError> {
+    let template = set.templates().next()?;
+    let is_one = |source: &&source::PolicySource<'_>| source.holds_slot();
+    let (line, column) = source::policies(text)
+        .iter()
+        .find(is_one)
+        .map_or((1, 1), |source| (source.line, source.column));
+    let id = template.annotation("id").filter(|id| texts::is_rule_name(id));
+    Some(PolicyError::Template {
+        line,
+        column,
+        policy: id.unwrap_or(template.id().as_ref()).to_owned(),
+    })
+}
+
+/// What Cedar says, on one line, with its advice where it has any. It may quote the text.
 fn message_of(error: &(impl Diagnostic + ?Sized)) -> String {
     let label = error
         .labels()
@@ -250,7 +333,7 @@ fn message_of(error: &(impl Diagnostic + ?Sized)) -> String {
         message.push_str(&addition);
         message.push(')');
     }
-    message.replace('\n', " ")
+    visible(&message.replace('\n', " "), MESSAGE_CHARS_MAX)
 }
 
 /// Line and column, both from 1, of the first place that `error` points at.

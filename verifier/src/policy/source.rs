@@ -32,6 +32,11 @@ pub(super) fn policies(text: &str) -> Vec<PolicySource<'_>> {
 }
 
 impl<'t> PolicySource<'t> {
+    /// Whether it names a slot (`?principal`, `?resource`), so that it is a template.
+    pub(super) fn holds_slot(&self) -> bool {
+        tokens(self.text).any(|token| token.text == "?")
+    }
+
     /// The value of annotation `name` as it is written, with its quotes, and the line it begins on.
     pub(super) fn annotation(&self, name: &str) -> Option<(usize, &'t str)> {
         let tokens: Vec<Token<'t>> = tokens(self.text).collect();

@@ -59,6 +59,24 @@ impl Texts {
         &self.set
     }
 
+    /// The same without every policy of this name; `None` where none is left.
+    pub(super) fn without(&self, name: &str) -> Option<Self> {
+        let kept = self.set.policies().filter(|policy| name_of(policy) != name);
+        let kept = PolicySet::from_policies(kept.cloned()).ok()?;
+        (!kept.is_empty()).then(|| Self::of(kept))
+    }
+
+    /// The same with the policies of `added`, under ids that no text gives.
+    pub(super) fn joined_by(&self, added: &Self) -> Option<Self> {
+        let mut joined = self.set.clone();
+        for (position, policy) in added.set.policies().enumerate() {
+            joined
+                .add(policy.new_id(PolicyId::new(format!("added{position}"))))
+                .ok()?;
+        }
+        Some(Self::of(joined))
+    }
+
     /// `None` where nothing is left out.
     fn narrow(&self, action: &EntityUid) -> Option<PolicySet> {
         let about = self.set.policies().filter(|policy| actions::is_about(policy, action));
@@ -80,12 +98,8 @@ impl Texts {
 
 impl Told {
     fn of(policy: &Policy) -> Self {
-        let name = match policy.annotation("id") {
-            Some(name) if is_rule_name(name) => name.to_owned(),
-            _ => policy.id().to_string(),
-        };
         Self {
-            name,
+            name: name_of(policy),
             is_forbid: policy.effect() == Effect::Forbid,
             is_ask: policy.annotation("decision") == Some("ask"),
             is_default: policy.annotation("default") == Some("yes"),
@@ -93,8 +107,16 @@ impl Told {
     }
 }
 
+/// The name of `policy` in `rules`, without the layer.
+pub(super) fn name_of(policy: &Policy) -> String {
+    match policy.annotation("id") {
+        Some(name) if is_rule_name(name) => name.to_owned(),
+        _ => policy.id().to_string(),
+    }
+}
+
 /// `<layer>/<id>` must be a `name` of at most 64 characters, so an id has at most 62.
-fn is_rule_name(text: &str) -> bool {
+pub(super) fn is_rule_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+-".contains(&byte);
     (1..=62).contains(&text.len()) && text.bytes().all(allowed)
 }
