@@ -487,6 +487,20 @@ fn what_is_no_ledger_is_unreadable_and_says_what_next() -> Outcome {
 }
 
 #[test]
+fn a_file_of_a_newer_format_is_unreadable_and_is_no_breach() -> Outcome {
+    let files = files(Twist::honest())?;
+    let file = rusqlite::Connection::open(&files.ledger)?;
+    let version: i32 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    file.pragma_update(None, "user_version", version + 1)?;
+    drop(file);
+    let json = verify(&["--json".to_owned(), texts(&files).0]);
+    let document: Value = serde_json::from_str(&json.out)?;
+    assert_eq!((document["verdict"].as_str(), json.code), (Some("unreadable"), 4));
+    assert_eq!(document["findings"][0]["code"], "U2");
+    Ok(())
+}
+
+#[test]
 fn wrong_usage_is_2_and_reads_nothing() -> Outcome {
     let files = files(Twist::honest())?;
     let (ledger, _) = texts(&files);

@@ -14,7 +14,7 @@ use countersign_schemas::statement::Seen;
 use countersign_verifier::audit::{Report, Rows, audit as read_audit, audit_rows};
 use countersign_verifier::finding::Finding;
 
-use crate::support::aftermath::crash;
+use crate::support::aftermath::{crash, handover};
 use crate::support::cast::Who;
 use crate::support::credentials::HOUR;
 use crate::support::story::{RUNTIME, lead, request, tell};
@@ -174,6 +174,106 @@ fn a_record_of_no_bytes_does_not_name_the_checkpoint_over_it() {
         });
         assert_eq!(codes(&audit_items(items, &told)), at_entry("I1", entry));
     }
+}
+
+/// Judges a ledger of whose checkpoints one cannot be handed out.
+fn with_checkpoint(error: ItemError) -> Vec<(String, Option<u64>)> {
+    let told = Told::from(tell(Twist::honest()));
+    let good = told.checkpoints.iter().cloned().map(Ok);
+    let rows = Rows {
+        genesis: told.entries.first().cloned(),
+        entries: told.entries.iter().cloned().map(Ok),
+        checkpoints: good.chain([Err(error)]),
+        again: &|seq| told.again(seq),
+    };
+    codes(&audit_rows(rows, &anchored()))
+}
+
+#[test]
+fn i7_a_checkpoint_that_cannot_be_handed_out() {
+    let column = "note";
+    let of_another_type = ItemError::WrongType {
+        table: Table::Checkpoint,
+        row: 8,
+        column,
+        found: "text".to_owned(),
+    };
+    assert_eq!(with_checkpoint(of_another_type), at_entry("I7", 7));
+    let too_long = ItemError::TooLong {
+        table: Table::Checkpoint,
+        row: 8,
+        column,
+        bytes: 1 << 20,
+        limit: 1 << 16,
+    };
+    assert_eq!(with_checkpoint(too_long), at_entry("I7", 7));
+    let out_of_order = ItemError::OutOfOrder {
+        table: Table::Checkpoint,
+        row: 3,
+        after: 8,
+    };
+    assert_eq!(with_checkpoint(out_of_order), [("I7".to_owned(), None)]);
+}
+
+/// A disk that fails says nothing about the ledger: nobody is accused.
+#[test]
+fn u1_a_table_that_cannot_be_read_on() {
+    let failed = |table| ItemError::Unreadable {
+        table,
+        after: None,
+        source: rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), None),
+    };
+    assert_eq!(with_checkpoint(failed(Table::Checkpoint)), [("U1".to_owned(), None)]);
+    let told = Told::from(tell(Twist::honest()));
+    let mut items: Vec<_> = told.entries.iter().cloned().map(Ok).collect();
+    items.push(Err(failed(Table::Record)));
+    let report = audit_items(items, &told);
+    assert_eq!(codes(&report), [("U1".to_owned(), None)]);
+    assert_eq!(report.verdict().exit_code(), 4);
+}
+
+/// A later runtime introduces itself, and rests on entry 0 all the same.
+#[test]
+fn a_changed_opening_is_all_that_is_named_whoever_joins_later() -> Outcome {
+    for mut told in [crash(Twist::honest()), handover(Twist::honest())].map(Told::from) {
+        change(&mut told, 0, |record| record.received = Millis::clamped(HOUR))?;
+        assert_eq!(codes(&audit(&told, &anchored())), at_entry("I3", 0));
+    }
+    Ok(())
+}
+
+/// What cannot be shown stays unproven behind damage; only breaches are void there.
+#[test]
+fn what_is_absent_is_unproven_behind_damage_too() -> Outcome {
+    let withheld = |label: &'static str| {
+        Twist::draft(label, |draft: &mut Draft| {
+            draft.withheld = (0..draft.payloads.len()).collect();
+        })
+    };
+    let writer = tell(withheld("edit-decision"));
+    let (scouts, decision) = (writer.at("scout-write").get(), writer.at("edit-decision").get());
+    let mut told = Told::from(writer);
+    change(&mut told, usize::try_from(scouts)?, |record| {
+        record.received = Millis::clamped(record.received.get() + 1);
+    })?;
+    let report = audit(&told, &anchored());
+    assert_eq!(codes(&report), at_entry("I3", usize::try_from(scouts)?));
+    assert!(open(&report).contains(&("D4a", Some(decision))), "{:?}", open(&report));
+    Ok(())
+}
+
+/// Behind an entry that was not folded a runtime appends nothing that rests on it, though no rule is broken by that.
+#[test]
+fn u2_nothing_is_appended_that_rests_on_damage() {
+    let writer = tell(Twist::issuer("scout", Who::Host));
+    let refused = |label: &str| {
+        let entry = Some(writer.at(label));
+        let refusal = writer.refusals.iter().find(|refusal| refusal.entry == entry);
+        refusal.map(|refusal| refusal.code.as_str())
+    };
+    assert_eq!(refused("scout"), Some("A2"));
+    assert_eq!(refused("scout-call"), Some("U2"));
+    assert_eq!(refused("grep-decision"), Some("U2"));
 }
 
 #[test]

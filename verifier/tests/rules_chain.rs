@@ -1,6 +1,6 @@
 //! Order, chain, time and signatures: rules I1 to I10, broken one at a time by somebody who holds every key.
 
-use countersign_ledger::cose::AadLedger;
+use countersign_ledger::cose::{self, AadLedger};
 use countersign_schemas::body::{Body, EventCode, SessionEvent};
 use countersign_schemas::digest::{Digest, LedgerId, Link};
 use countersign_schemas::kind::SignatureSet;
@@ -64,6 +64,48 @@ fn i2_a_stripped_signature_is_a_downgrade() {
         "I2",
         "edit",
     );
+}
+
+/// An envelope for two signatures that holds one: whoever took the other away hopes that one is enough.
+#[test]
+fn i2_an_envelope_that_lost_a_signature() {
+    let twist = Twist::draft("lead-stop", |draft| {
+        draft.seal = Box::new(|statement, set, ledger, signer| {
+            let mut envelope = cose::sign(statement, set, ledger, signer.secret());
+            let payload = envelope.windows(statement.len()).position(|bytes| bytes == statement);
+            let count = payload.expect("the payload") + statement.len();
+            // The first of two is an array of its header, an empty map and 64 bytes.
+            let header_bytes = usize::from(envelope[count + 2] & 0x1f);
+            envelope[count] -= 1;
+            envelope.truncate(count + 3 + header_bytes + 1 + 2 + 64);
+            envelope
+        });
+    });
+    breaks_bytes(twist, "I2", "lead-stop");
+}
+
+/// A statement with a member that this version does not know: newer, and neither sound nor broken.
+#[test]
+fn u2_a_statement_of_a_newer_form() {
+    let newer = |draft: &mut crate::support::writer::Draft| {
+        draft.encode = Box::new(|statement| {
+            let mut bytes = statement.encode();
+            // One member more, with the greatest key: 99, and 0.
+            bytes[0] += 1;
+            bytes.extend([0x18, 99, 0]);
+            bytes
+        });
+    };
+    let writer = tell(Twist {
+        draft: Twist::draft("newer", newer).draft,
+        ..Twist::before("lead-stop", |writer| {
+            writer.enter("newer", RUNTIME, &[], remark);
+        })
+    });
+    let entry = writer.at("newer").get();
+    let report = audit(&writer.into(), &anchored());
+    assert_eq!(codes(&report), [("U2".to_owned(), Some(entry))]);
+    assert_eq!(report.verdict().exit_code(), 4);
 }
 
 #[test]

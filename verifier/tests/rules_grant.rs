@@ -50,7 +50,21 @@ fn g1_a_grantor_without_the_parent_grant() {
 #[test]
 fn g2_a_spliced_parent_root_or_principal() {
     let lineage = |parent, root| grant("scout", move |grant| grant.lineage = Lineage::Child { parent, root });
-    breaks(lineage(Digest::sha256(b"x"), Digest::sha256(b"x")), "G2", "scout");
+    let x = Digest::sha256(b"x");
+    breaks(lineage(x, x), "G2", "scout");
+    let spliced: [fn(Digest, Digest) -> (Digest, Digest); 2] = [
+        |_, root| (Digest::sha256(b"x"), root),
+        |parent, _| (parent, Digest::sha256(b"x")),
+    ];
+    for splice in spliced {
+        let twist = grant("scout", move |grant| {
+            if let Lineage::Child { parent, root } = grant.lineage {
+                let (parent, root) = splice(parent, root);
+                grant.lineage = Lineage::Child { parent, root };
+            }
+        });
+        breaks(twist, "G2", "scout");
+    }
     breaks(grant("scout", |grant| grant.lineage = Lineage::Root), "G2", "scout");
     let other = Who::Stranger.did().short_did().clone();
     breaks(
@@ -122,7 +136,22 @@ fn g5_a_grant_that_outlives_its_parent() {
 #[test]
 fn g6_a_greater_budget_than_the_parents() {
     breaks(grant("scout", |grant| grant.budget = budget(51, 5_000)), "G6", "scout");
-    breaks(grant("scout", |grant| grant.budget = budget(5, 100_001)), "G6", "scout");
+    let more = Count::clamped(100_001);
+    breaks(
+        grant("scout", move |grant| grant.budget.tokens_in = more),
+        "G6",
+        "scout",
+    );
+    breaks(
+        grant("scout", move |grant| grant.budget.tokens_out = more),
+        "G6",
+        "scout",
+    );
+    breaks(
+        grant("scout", move |grant| grant.budget.cost_micro_usd = more),
+        "G6",
+        "scout",
+    );
 }
 
 fn reserving(label: &'static str, reserve: Spend) -> Twist<'static> {

@@ -15,8 +15,8 @@ use countersign_schemas::text::Did;
 use countersign_verifier::audit::{AuditOptions, Verdict};
 use countersign_verifier::policy::BUILTIN_LAYER0;
 
-use crate::support::aftermath::{meet, side_by_side, start_run};
-use crate::support::cast::Who;
+use crate::support::aftermath::{handover, meet, side_by_side, start_run};
+use crate::support::cast::{Who, mixed};
 use crate::support::credentials::{HOUR, START, host, issue, name, root_grant, window};
 use crate::support::story::{
     LAYER1, RUNTIME, adopt, advisor, binding, call_model, introduce, lead, scout, spend, spent, stop, tell, turn,
@@ -69,6 +69,14 @@ fn a1_a_key_that_joins_under_another_did() {
         );
     };
     breaks(Twist::before("run-ended", twin), "A1", "twin");
+    // Either key alone: here the ML-DSA key is that of the host.
+    let other = mixed(Who::Stranger, Who::Host);
+    let twist = Twist::statement("advisor", move |statement| {
+        if let Body::IdentityIntroduced(body) = &mut statement.body {
+            body.did = Newcomer::Did(Did::new(other.long()).expect("a long form"));
+        }
+    });
+    breaks(twist, "A1", "advisor");
 }
 
 #[test]
@@ -265,6 +273,22 @@ fn a4_one_time_outside_the_window() {
         };
         breaks(twist, "A4", "scout-call");
     }
+    // So it is for the first word of a later runtime.
+    let said = START + 1_000 * (handover(Twist::honest()).at("second").get() + 1);
+    for (from, at) in [(said, said - 1_000), (said + 1_000, said + 1_000)] {
+        let writer = handover(Twist {
+            claims: Twist::claims("second", move |claims| {
+                claims.window = window(from, START + HOUR);
+            })
+            .claims,
+            ..Twist::statement("second", move |statement| statement.at = Millis::clamped(at))
+        });
+        let entry = writer.at("second").get();
+        assert_eq!(
+            codes(&audit(&writer.into(), &anchored())),
+            [("A4".to_owned(), Some(entry))]
+        );
+    }
 }
 
 #[test]
@@ -338,6 +362,9 @@ fn a5_another_layer_0() {
         payloads[0] = format!("{BUILTIN_LAYER0}\n").into_bytes()
     });
     breaks(twist, "A5", "layer0");
+    // With another schema the text is read by nobody, and everything behind it is denied.
+    let twist = Twist::payloads("layer0", |payloads| payloads[1].push(b'\n'));
+    breaks_first(twist, "A5", "layer0");
     let permit_all = b"permit(principal, action, resource);";
     let writer = tell(Twist::before("layer1", |writer| {
         adopt(

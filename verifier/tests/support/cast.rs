@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use countersign_identity::did::PeerDid;
-use countersign_identity::keys::{HybridSecret, Seed32};
+use countersign_identity::keys::{HybridPublic, HybridSecret, Seed32};
 use countersign_ledger::checkpoint::CheckpointKeys;
 
 /// Everybody who holds a key.
@@ -79,6 +79,13 @@ impl Who {
     pub(crate) fn did(self) -> &'static PeerDid {
         &self.keys().did
     }
+}
+
+/// A party with the Ed25519 key of one and the ML-DSA key of another.
+pub(crate) fn mixed(ed25519: Who, ml_dsa: Who) -> PeerDid {
+    let (ed25519, ml_dsa) = (ed25519.did().public(), ml_dsa.did().public());
+    let keys = HybridPublic::from_bytes(ed25519.ed25519_bytes(), ml_dsa.ml_dsa_bytes()).expect("sound keys");
+    PeerDid::from_keys(&keys)
 }
 
 pub(crate) fn checkpoint_keys() -> CheckpointKeys {
