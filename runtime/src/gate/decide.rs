@@ -14,7 +14,7 @@ use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::text::Name;
 use countersign_verifier::code::Code;
-use countersign_verifier::law::{self, JudgeError, Law};
+use countersign_verifier::law::{self, Adopted, JudgeError, Law};
 use countersign_verifier::projection::Observed;
 use thiserror::Error;
 
@@ -141,6 +141,7 @@ impl Gate {
                 decided.seq,
                 decided.conclusion.outcome,
                 &decided.conclusion.parts,
+                |rule| self.reason_of(rule),
             ))),
             Outcome::Ask => match self
                 .ask(&decided, (requester, request_digest), committed, &proposal, cancel)
@@ -300,6 +301,15 @@ impl Gate {
             Err(error) => return Err(error.into()),
         };
         Ok((verdict == Verdict::Refused).then(|| Refusal::of_ask(decided.seq, "the approver refused")))
+    }
+
+    /// The `@reason` of the policy in force that a decision names `rule`, such as `1/never-force-push`.
+    fn reason_of(&self, rule: &str) -> Option<String> {
+        let (layer, name) = rule.split_once('/')?;
+        self.recorder.with_law(|law| {
+            let is_its = |adopted: &&Adopted| adopted.layer().code().to_string() == layer;
+            law.layers_in_force().find(is_its)?.reason(name)
+        })
     }
 
     /// The name in the credential under which `requester` was introduced.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use countersign_schemas::body::{Outcome, Part, PartOutcome};
 use countersign_schemas::number::Seq;
+use countersign_schemas::text::Name;
 
 /// Why an action does not happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +18,18 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The refusal of a decision whose parts say no.
-    pub(super) fn of_parts(decision: Seq, outcome: Outcome, parts: &[Part]) -> Self {
+    /// The refusal of a decision whose parts say no; `why` gives what the author of a rule says of it, fit to be shown.
+    pub(super) fn of_parts(
+        decision: Seq,
+        outcome: Outcome,
+        parts: &[Part],
+        why: impl Fn(&str) -> Option<String>,
+    ) -> Self {
         let against = |part: &&Part| matches!(part.outcome, PartOutcome::Deny | PartOutcome::CouldNotEvaluate);
         Self {
             decision,
             outcome,
-            reasons: parts.iter().filter(against).map(reason).collect(),
+            reasons: parts.iter().filter(against).map(|part| reason(part, &why)).collect(),
         }
     }
 
@@ -37,9 +43,13 @@ impl Refusal {
     }
 }
 
-/// `grant (G3.tool)`.
-fn reason(part: &Part) -> String {
-    let rules: Vec<&str> = part.rules.iter().map(|rule| rule.as_str()).collect();
+/// `grant (G3.tool)`, or `permit-layers (1/no-force: others build on it)`.
+fn reason(part: &Part, why: &impl Fn(&str) -> Option<String>) -> String {
+    let told = |rule: &Name| match why(rule.as_str()) {
+        Some(why) => format!("{rule}: {why}"),
+        None => rule.to_string(),
+    };
+    let rules: Vec<String> = part.rules.iter().map(told).collect();
     if rules.is_empty() {
         part.check.to_string()
     } else {
@@ -55,5 +65,37 @@ impl fmt::Display for Refusal {
             Outcome::Deny | Outcome::Allow => "denied",
         };
         write!(f, "{said} by decision {}: {}", self.decision, self.reasons.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_schemas::body::Check;
+    use countersign_schemas::list::List;
+
+    use super::*;
+
+    type Checked<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+    fn part(check: Check, outcome: PartOutcome, rules: &[&str]) -> Checked<Part> {
+        let rules: Vec<Name> = rules.iter().map(|rule| Name::new(*rule)).collect::<Result<_, _>>()?;
+        let rules = List::new(rules)?;
+        Ok(Part { check, outcome, rules })
+    }
+
+    #[test]
+    fn rules_that_deny_are_told_with_what_their_author_says() -> Checked {
+        let parts = [
+            part(Check::Grant, PartOutcome::Allow, &[])?,
+            part(Check::PermitLayers, PartOutcome::Deny, &["0/forbid-own", "1/no-force"])?,
+            part(Check::LowerLayers, PartOutcome::Neutral, &["5/other"])?,
+        ];
+        let why = |rule: &str| (rule != "0/forbid-own").then(|| "others build on it".to_owned());
+        let refusal = Refusal::of_parts(Seq::ZERO, Outcome::Deny, &parts, why);
+        assert_eq!(
+            refusal.to_string(),
+            "denied by decision 0: permit-layers (0/forbid-own, 1/no-force: others build on it)"
+        );
+        Ok(())
     }
 }
