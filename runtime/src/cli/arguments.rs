@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::policy::PolicyCommand;
+
 /// Runs agents so that every action can be traced to who allowed it, and proven afterwards.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, max_term_width = 110, disable_help_subcommand = true)]
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     /// Read or copy a ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Check, test and explain policies before a run relies on them
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// List the built-in tools
     Tools(ToolsArguments),
     /// Measure what this machine does, beside its own limits

@@ -16,6 +16,7 @@ mod keys;
 mod ledger;
 mod log;
 mod models;
+mod policy;
 mod prompt;
 mod run;
 mod scene;
@@ -98,6 +99,7 @@ fn dispatch(command: Command) -> Result<End, Failure> {
         Command::Stop(arguments) => stop::run(&arguments).map(End::Exit),
         Command::Grant(command) => grant::run(command).map(End::Exit),
         Command::Ledger(command) => ledger::run(command).map(End::Exit),
+        Command::Policy(command) => policy::run(command).map(End::Exit),
         Command::Tools(arguments) => tools::run(&arguments).map(End::Exit),
         Command::Bench(command) => bench::run(&command).map(End::Exit),
         Command::Verify { rest } => {

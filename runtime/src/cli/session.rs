@@ -299,7 +299,7 @@ pub(super) fn place(home: &Home, ledger: PathBuf, head_file: Option<PathBuf>) ->
 }
 
 /// What no agent of this run may touch, besides the ledger itself.
-fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> Vec<PathBuf> {
+pub(super) fn own_places(home: &Home, policy: &Option<PathBuf>, approve: Option<&str>) -> Vec<PathBuf> {
     let key_file = approve
         .filter(|word| !["ask", "never"].contains(word))
         .map(PathBuf::from);
