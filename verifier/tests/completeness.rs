@@ -134,6 +134,14 @@ fn a_question_is_closed_by_the_outcome_of_its_action() {
     assert_eq!(audit(&writer.into(), &anchored()).verdict(), Verdict::Verified);
 }
 
+/// The permitted action that it is asked in, and the question.
+#[test]
+fn a_question_counts_among_what_is_open() {
+    let mut open = 0;
+    tell(Twist::before("advisor-call", |writer| open = writer.law.open_items()));
+    assert_eq!(open, 2);
+}
+
 #[test]
 fn c4_without_an_anchor_nothing_is_verified() {
     let report = audit(&tell(Twist::honest()).into(), &AuditOptions::default());

@@ -8,6 +8,7 @@ use countersign_schemas::number::{Count, Millis, Size};
 use countersign_schemas::payload::PayloadRef;
 use countersign_schemas::statement::Seen;
 
+use crate::support::aftermath::crash;
 use crate::support::cast::Who;
 use crate::support::story::{RUNTIME, founding_terms, tell};
 use crate::support::writer::{Twist, Writer, salt};
@@ -186,26 +187,34 @@ fn i5_an_author_that_has_not_seen_its_own_introduction() {
     );
 }
 
+/// The entry with this label has seen what the one before it has.
+fn lagging(label: &'static str) -> Twist<'static> {
+    let mut before = None;
+    let hook = move |at: &str, draft: &mut crate::support::writer::Draft| {
+        let own = draft.statement.seen;
+        if let (true, Some(seen)) = (at == label, before) {
+            draft.statement.seen = seen;
+        }
+        before = Some(own);
+    };
+    Twist {
+        draft: Some(Box::new(hook)),
+        ..Twist::default()
+    }
+}
+
 #[test]
 fn i5_last_words_that_do_not_cover_everything_before() {
     for label in ["scout-stop", "lead-stop", "closed"] {
-        let mut before = None;
-        let hook = move |at: &str, draft: &mut crate::support::writer::Draft| {
-            let own = draft.statement.seen;
-            if let (true, Some(seen)) = (at == label, before) {
-                draft.statement.seen = seen;
-            }
-            before = Some(own);
-        };
-        breaks(
-            Twist {
-                draft: Some(Box::new(hook)),
-                ..Twist::default()
-            },
-            "I5",
-            label,
-        );
+        breaks(lagging(label), "I5", label);
     }
+    // Whoever takes over ends another.
+    let writer = crash(lagging("second"));
+    let entry = writer.at("second").get();
+    assert_eq!(
+        codes(&audit(&writer.into(), &anchored())),
+        [("I5".to_owned(), Some(entry))]
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use countersign_verifier::law::{outcome, projection_digest};
 
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, issue, window};
+use crate::support::orders::statement_of;
 use crate::support::story::{EDIT, RUNTIME, SCOUT_WRITE, decide, finish, inside, lead, request, scout, tell};
 use crate::support::writer::{Draft, Twist, Writer};
 use crate::support::{anchored, audit, breaks, breaks_first, codes, is_verified, leaves_open, rules_of};
@@ -130,6 +131,18 @@ fn d3_an_agent_that_decides_for_itself() {
     breaks(made_by("edit-decision", Who::Lead, 5), "D3", "edit-decision");
     breaks(made_by("grep-decision", Who::Lead, 5), "A5", "grep-decision");
     breaks(made_by("grep-decision", Who::Advisor, 4), "A5", "grep-decision");
+}
+
+/// Of a request that is over it is still known whose it was.
+#[test]
+fn d3_an_agent_that_decides_again_what_was_done() {
+    let again = |writer: &mut Writer<'_>| {
+        let lead = lead(writer);
+        let place = usize::try_from(writer.at("edit-decision").get()).expect("a short story");
+        let decided = statement_of(&writer.entries[place]).body;
+        writer.enter("own-decision", lead, &[], |_| decided);
+    };
+    breaks(Twist::before("lead-stop", again), "D3", "own-decision");
 }
 
 #[test]

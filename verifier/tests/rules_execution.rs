@@ -11,7 +11,7 @@ use countersign_schemas::digest::{Commitment, Digest, LedgerId};
 use countersign_schemas::number::{Millis, Seq};
 use countersign_schemas::text::Name;
 
-use crate::support::aftermath::{end_run, remark};
+use crate::support::aftermath::{end_run, expire, remark};
 use crate::support::cast::Who;
 use crate::support::credentials::{HOUR, START, approver, budget, child_grant, issue, window};
 use crate::support::story::{
@@ -368,6 +368,33 @@ fn d7_an_action_without_permission() {
         finish(writer, "against", run);
     };
     breaks(Twist::before("call-1", of_nothing), "D7", "against");
+}
+
+/// What ran without permission has run: a second outcome is one too many (authority-v1 §6.1).
+#[test]
+fn d6_d7_an_action_that_runs_twice_without_permission() {
+    let twice = |writer: &mut Writer<'_>, decision: &str| {
+        let decision = writer.at(decision);
+        finish(writer, "once", decision);
+        finish(writer, "twice", decision);
+    };
+    let breaks_both = |writer: Writer<'_>| {
+        let place = |code: &str, label: &str| (code.to_owned(), Some(writer.at(label).get()));
+        let expected = [place("D7", "once"), place("D6", "twice")];
+        assert_eq!(codes(&audit(&writer.into(), &anchored())), expected);
+    };
+    breaks_both(tell(Twist::before("scout-stop", move |writer| {
+        twice(writer, "scout-write-decision");
+    })));
+    let expires = move |writer: &mut Writer<'_>| {
+        expire(writer, "expired", RUNTIME, "bash-decision");
+        twice(writer, "bash-decision");
+    };
+    let unanswered = |at: &str, draft: &mut Draft| draft.omitted |= matches!(at, "approval" | "bash-finish");
+    breaks_both(tell(Twist {
+        draft: Some(Box::new(unanswered)),
+        ..Twist::before("lead-stop", expires)
+    }));
 }
 
 fn finished(label: &'static str, change: fn(&mut ActionFinished)) -> Twist<'static> {

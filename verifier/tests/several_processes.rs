@@ -220,6 +220,8 @@ fn the_state_tells_who_runs_and_what_is_left() {
         instances: vec![at("advisor"), at("lead"), at("scout")],
     };
     assert_eq!(writer.law.unfinished(Seq::ZERO), expected);
+    // And the request without decision, and the model call without answer.
+    assert_eq!(writer.law.open_items(), 3 + 2);
     assert!(writer.law.unfinished(at("lead")).is_empty() && writer.law.unfinished(Seq::clamped(99)).is_empty());
     let beside = join(&mut writer, "third", Who::Third, None);
     assert!(writer.law.unfinished(beside.1).is_empty());

@@ -302,3 +302,26 @@ fn least_seen(entry: &Entry<'_>, author: Option<&Instance>) -> Size {
         .max(oldest)
         .max(Size::clamped(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_known_as_far_back_as_an_author_may_lag_and_no_further() {
+        let mut chain = Chain::default();
+        let link = |seq: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&seq.to_be_bytes());
+            Link::from_bytes(bytes)
+        };
+        let size = SEEN_LAG_MAX + 10;
+        (0..size).for_each(|seq| chain.advance(Seq::clamped(seq), Some(link(seq)), None));
+        let oldest = size - SEEN_LAG_MAX;
+        for behind in [oldest, oldest + 1, size] {
+            assert_eq!(chain.link_at(Size::clamped(behind)), Some(link(behind - 1)));
+        }
+        assert_eq!(chain.link_at(Size::clamped(oldest - 1)), None);
+        assert_eq!(chain.link_at(Size::clamped(size + 1)), None);
+    }
+}

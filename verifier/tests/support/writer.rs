@@ -39,10 +39,13 @@ pub(crate) struct Draft {
     /// The next `n` of every author.
     pub(crate) counters: BTreeMap<Seq, u64>,
     /// Writes the statement's bytes.
-    pub(crate) encode: Box<dyn Fn(&Statement) -> Vec<u8>>,
+    pub(crate) encode: Box<Encode>,
     /// Signs them, and gives the envelope.
     pub(crate) seal: Box<Seal>,
 }
+
+/// Writes a statement's bytes.
+pub(crate) type Encode = dyn Fn(&Statement) -> Vec<u8>;
 
 /// Signs a statement's bytes, and gives the envelope.
 pub(crate) type Seal = dyn Fn(&[u8], SignatureSet, AadLedger, Who) -> Vec<u8>;
