@@ -25,6 +25,7 @@ mod interrupt;
 mod kills;
 mod logging;
 mod memory;
+mod policy;
 mod power;
 mod providers;
 mod reopen;
