@@ -16,7 +16,7 @@ pub enum Exit {
     Failed = 1,
     /// Wrong arguments.
     Usage = 2,
-    /// A run was halted by budget or policy.
+    /// A run was halted: by budget or policy, by `countersign stop`, or because it went in circles.
     Halted = 3,
     /// Key, disk, network or policy file.
     Environment = 4,

@@ -5,6 +5,8 @@ use std::fmt;
 
 use countersign_schemas::body::{EventCode, RunEndReason, SessionEvent, StopReason};
 use countersign_schemas::number::Seq;
+use countersign_verifier::code::Code;
+use countersign_verifier::finding::Finding;
 use serde_json::{Value, json};
 
 use super::breaker::Trip;
@@ -38,6 +40,18 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// The halt of an agent whose `model.called` the law refuses, if that is one. `stopped` is what this process has
+    /// revoked itself.
+    pub(super) fn of_refused_call(refused: &Finding, stopped: impl FnOnce() -> Option<Revocation>) -> Option<Self> {
+        match refused.code {
+            Code::G6 => Some(Self::Budget {
+                what: refused.expected.clone(),
+            }),
+            Code::G7 => Some(stopped().map_or_else(|| Self::Revoked { what: refused.text() }, Self::Stopped)),
+            _ => None,
+        }
+    }
+
     /// The word of session-v1 §10.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -114,5 +128,65 @@ impl Session {
         };
         self.recorder.enter_own(event.into(), vec![detail])?.in_order();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::breaker::Breaker;
+    use super::*;
+
+    fn refused(code: Code) -> Finding {
+        Finding::new(code, Seq::ZERO, "the grant at 4 in force", "its revocation at 9")
+    }
+
+    fn revocation() -> Revocation {
+        Revocation {
+            entry: Seq::ZERO,
+            agents: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn withdrawn_authority_halts_under_the_word_of_who_withdrew_it() {
+        let by_others = Halt::of_refused_call(&refused(Code::G7), || None);
+        assert!(matches!(by_others, Some(Halt::Revoked { .. })), "{by_others:?}");
+        let by_us = Halt::of_refused_call(&refused(Code::G7), || Some(revocation()));
+        assert!(matches!(by_us, Some(Halt::Stopped(_))), "{by_us:?}");
+    }
+
+    #[test]
+    fn nothing_but_budget_and_revocation_halts_a_call() {
+        let spent = Halt::of_refused_call(&refused(Code::G6), || Some(revocation()));
+        assert!(matches!(spent, Some(Halt::Budget { .. })), "{spent:?}");
+        for code in Code::ALL.iter().filter(|code| !matches!(code, Code::G6 | Code::G7)) {
+            assert!(
+                Halt::of_refused_call(&refused(*code), || Some(revocation())).is_none(),
+                "{code:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_halt_has_the_words_of_the_specification() {
+        let what = "what".to_owned();
+        let trip = Trip {
+            breaker: Breaker::RefusedCall,
+            tool: Some("bash".to_owned()),
+        };
+        let halts = [
+            (Halt::Budget { what: what.clone() }, "budget", "halted-budget", "halted"),
+            (Halt::Policy { what: what.clone() }, "policy", "halted-policy", "halted"),
+            (Halt::Revoked { what }, "revoked", "halted-policy", "revoked"),
+            (Halt::Stopped(revocation()), "stopped", "halted-policy", "revoked"),
+            (Halt::Breaker(trip), "breaker", "halted-policy", "halted"),
+        ];
+        for (halt, word, run, stop) in halts {
+            assert_eq!(halt.to_json("ann")["halt"], word);
+            assert_eq!(
+                (halt.run_end_reason().as_str(), halt.stop_reason().as_str()),
+                (run, stop)
+            );
+        }
     }
 }

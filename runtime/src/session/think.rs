@@ -6,7 +6,6 @@ use countersign_schemas::body::{AnswerOutcome, ModelAnswered, ModelCalled, Spend
 use countersign_schemas::digest::Digest;
 use countersign_schemas::kind::Kind;
 use countersign_schemas::number::{Count, Seq};
-use countersign_verifier::code::Code;
 
 use super::conversation::Conversation;
 use super::{Event, Halt, Session, SessionError};
@@ -129,20 +128,13 @@ impl Session {
             }) => finding,
             entered => return entered.map(Ok),
         };
-        match refused.code {
-            Code::G6 => Ok(Err(Halt::Budget { what: refused.expected })),
-            Code::G7 => Ok(Err(self.revoked(refused.text()))),
-            _ => Err(RecordError::Unlawful {
+        match Halt::of_refused_call(&refused, || self.arming.revocation()) {
+            Some(halt) => Ok(Err(halt)),
+            None => Err(RecordError::Unlawful {
                 kind: Kind::ModelCalled,
                 finding: refused,
             }),
         }
-    }
-
-    /// The halt of one whose authority is gone: this process withdrew it, or somebody else did.
-    fn revoked(&self, what: String) -> Halt {
-        let stopped = self.arming.revocation().map(Halt::Stopped);
-        stopped.unwrap_or(Halt::Revoked { what })
     }
 
     fn failed(&self, error: &ModelError) -> Thought {
