@@ -6,6 +6,7 @@
 mod auditor;
 mod bad_input;
 mod bits;
+mod breakers;
 mod chat;
 mod cli;
 mod clock;
@@ -33,6 +34,7 @@ mod rows;
 mod run;
 mod session_tools;
 mod several;
+mod stop;
 mod support;
 mod terminal;
 mod verdicts;
