@@ -69,11 +69,8 @@ fn every_flip_is_named(rows: &[StoredRow], column: &Column) -> Checked {
         write(sound)?;
     }
     assert!(unnamed.is_empty(), "{} flips:\n{}", unnamed.len(), unnamed.join("\n"));
-    assert_eq!(
-        judge.judge(&copy.path())?.code,
-        0,
-        "restored, the copy is the ledger again"
-    );
+    let restored = judge.judge(&copy.path())?;
+    assert_eq!(restored.code, 0, "restored, the copy is the ledger again: {restored}");
     Ok(())
 }
 
