@@ -227,6 +227,8 @@ fn main_argument(tool: &str) -> Option<&'static str> {
 mod tests {
     use std::error::Error;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::projection::{Place, Resource};
 
@@ -319,6 +321,16 @@ mod tests {
             matches!(&call.request().resource, Resource::Command { command, .. } if command == "[ -e a ] && cat a")
         );
         Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_a_call_or_refused(line in r#"(\[([a-z_]{0,9}=?[a-z0-9/,]{0,9} ?){0,3}\]?)? ?[a-z/_]{0,9} ?\PC{0,40}"#) {
+            if let Ok(call) = Call::parse(&line) {
+                prop_assert!(jcs::parse_canonical(call.arguments()).is_ok());
+                prop_assert!(CedarRequest::parse(&call.request().to_jcs()).is_ok());
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::visible::visible;
 /// Most examples of one policy.
 pub const OF_ONE_POLICY_MAX: usize = 64;
 
-/// Most examples of one file: each costs some ten microseconds whenever the file is loaded.
+/// Most examples of one file: so many take about half a second of a build without optimisation, whenever the file is loaded.
 pub const OF_ONE_FILE_MAX: usize = 4_096;
 
 /// The most of an example that an error shows, in characters.

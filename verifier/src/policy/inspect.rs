@@ -10,7 +10,7 @@ use countersign_schemas::body::PolicyLayer;
 use super::source::{self, PolicySource};
 use super::texts::{is_rule_name, name_of};
 use super::{ENTITIES, LoadedLayer, PARSED_SCHEMA, PolicyError, SCHEMA};
-use super::{bounds, examples, message_of, place, syntax_error, template_error, validation_error};
+use super::{bounds, examples, message_about, place, syntax_error, template_error, validation_error};
 
 /// Annotations that mean something here.
 const ANNOTATIONS: [&str; 6] = ["id", "decision", "default", "reason", "matches", "matches_not"];
@@ -92,7 +92,7 @@ impl Inspection {
                 line,
                 column,
                 policy: set.policy(warning.policy_id()).map_or_else(String::new, name_of),
-                text: message_of(warning),
+                text: message_about(warning.policy_id(), warning),
             }
         });
         self.warnings.extend(warnings);
@@ -146,7 +146,13 @@ fn warning(source: &PolicySource<'_>, policy: &Policy, (code, text): (&'static s
 
 fn odd_id(policy: &Policy) -> Option<(&'static str, String)> {
     match policy.annotation("id") {
-        None => Some(("no-id", format!("it has no @id; decisions name it {}", policy.id()))),
+        None => Some((
+            "no-id",
+            format!(
+                "it has no @id: decisions name it {}, by its place in the file",
+                policy.id()
+            ),
+        )),
         Some(id) if !is_rule_name(id) => {
             let rule = "an @id has 1 to 62 letters, digits and ._:/@+-";
             Some(("bad-id", format!("{rule}; decisions name this one {}", policy.id())))

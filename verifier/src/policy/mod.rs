@@ -27,7 +27,7 @@ pub use scene::Scene;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{Entity, PolicySet, Schema, ValidationError, ValidationMode, Validator};
+use cedar_policy::{Entity, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use countersign_schemas::body::PolicyLayer;
 use miette::Diagnostic;
 use texts::Texts;
@@ -291,7 +291,7 @@ fn validation_error(text: &str, set: &PolicySet, error: &ValidationError) -> Pol
         line,
         column,
         policy: set.policy(id).map_or_else(|| id.to_string(), texts::name_of),
-        message: message_of(error),
+        message: message_about(id, error),
     }
 }
 
@@ -318,6 +318,15 @@ fn template_error(text: &str, set: &PolicySet) -> Option<PolicyError> {
         column,
         policy: id.unwrap_or(template.id().as_ref()).to_owned(),
     })
+}
+
+/// What Cedar's validator says of the policy `id`, without naming it again.
+fn message_about(id: &PolicyId, error: &(impl Diagnostic + ?Sized)) -> String {
+    let message = message_of(error);
+    let named = format!("for policy `{id}`, ");
+    message
+        .strip_prefix(&named)
+        .map_or_else(|| message.clone(), ToOwned::to_owned)
 }
 
 /// What Cedar says, on one line, with its advice where it has any. It may quote the text.
