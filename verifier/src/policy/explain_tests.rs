@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::sync::Arc;
 
 use countersign_schemas::body::PolicyLayer;
 
@@ -22,7 +21,7 @@ fn explained(layer: PolicyLayer, text: &str, line: &str) -> Checked<Explanation>
     let above = LoadedLayer::load_with_examples(layer, text)?;
     let layers = [
         WrittenLayer {
-            loaded: &*Arc::clone(&builtin),
+            loaded: &builtin,
             text: BUILTIN_LAYER0,
         },
         WrittenLayer { loaded: &above, text },
