@@ -98,7 +98,7 @@ fn refusal_gives_the_reason_of_its_rule_to_person_and_model() -> Checked {
     let told = "permit-layers (1/no-force: others build on it)";
     assert!(ran.stdout.contains(told), "{ran}");
     let calls = log(&workshop.ledger())?;
-    let last = calls.iter().filter(|entry| entry["kind"] == "model.called").next_back();
+    let last = calls.iter().rfind(|entry| entry["kind"] == "model.called");
     let prompt = last.ok_or("no model was called")?["seq"].to_string();
     let mut show = workshop.countersign();
     show.args(["ledger", "show", &prompt, "--ledger", "ledger.db"]);
